@@ -1,0 +1,10 @@
+"""Sources of labelled images and the paper's input pipeline."""
+
+from keras_alexnet.data.crops import center_view as center_view
+from keras_alexnet.data.crops import nine_views as nine_views
+from keras_alexnet.data.crops import ten_views as ten_views
+from keras_alexnet.data.pipelines import TrainingData as TrainingData
+from keras_alexnet.data.pipelines import default_resize as default_resize
+from keras_alexnet.data.pipelines import evaluation_data as evaluation_data
+from keras_alexnet.data.sources import Source as Source
+from keras_alexnet.data.sources import load_source as load_source

@@ -1,0 +1,242 @@
+"""The paper's image pipeline: resize, crop, flip, PCA color."""
+
+import tensorflow as tf
+
+from keras_alexnet.data import crops
+from keras_alexnet.data.images import decode
+from keras_alexnet.data.images import resize_and_crop
+from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
+
+
+def default_resize(input_size):
+    """The stored image's side for an input size: 256 for 224, in proportion.
+
+    Example:
+
+    >>> default_resize(224), default_resize(64)
+    (256, 73)
+    """
+    return round(input_size * 256 / 224)
+
+
+def _images(split, resize, cache):
+    """Function from an index to a uint8 image of `resize` x `resize`."""
+
+    def load(index):
+        image = split.fetch(index)
+        if split.encoded:
+            image = decode(image, split.ids, index)
+        return resize_and_crop(image, resize)
+
+    if cache is None:
+        return load
+    if cache != "memory":
+        raise ValueError(
+            f'`cache` must be None or "memory". Received: cache={cache!r}'
+        )
+    stored = tf.data.Dataset.range(split.count).map(
+        load, num_parallel_calls=tf.data.AUTOTUNE
+    )
+    stored = stored.batch(split.count).get_single_element()
+    return lambda index: stored[index]
+
+
+class TrainingData:
+    """Endless source of augmented batches, reproducible and resumable.
+
+    Each iteration of `dataset` yields the batches of one epoch, by default
+    epoch 0: `seek` says which, and from which step on. What is in a batch
+    depends on the seed, the epoch and the step alone, so training that is
+    resumed sees what unbroken training would have seen.
+
+    Batches are `(images, labels)`: float32 RGB of `(batch, input_size,
+    input_size, 3)` in 0-255, not centered, and int64 labels.
+
+    Args:
+        source: A `Source`, see `load_source`.
+        split: String. Defaults to `"train"`.
+        input_size: Integer, side of the crops. Defaults to `224`.
+        batch_size: Integer. Defaults to `128` (section 5).
+        resize: Integer, side to which the shorter side is scaled and the
+            other cropped. Defaults to `256 / 224` of `input_size`.
+        crop: `"random"` or `"center"`.
+        flip: Boolean. Whether to mirror half of the images.
+        color: Boolean, or a `PCAColorAugmentation` to use in place of the
+            2012 one.
+        cache: `None`, or `"memory"` to keep the decoded and resized images
+            (uint8: 197 kB each at 256x256).
+        drop_remainder: Boolean. Whether a last, smaller batch is left out.
+        seed: Integer.
+
+    Attributes:
+        dataset: A `tf.data.Dataset`.
+        steps_per_epoch: Integer.
+        color_sigma: `tf.Variable`, the standard deviation of the color noise
+            from the next epoch on; 0 switches it off.
+
+    Example:
+
+    >>> source = load_source("digits")
+    >>> data = TrainingData(source, input_size=64, flip=False)
+    >>> data.seek(epoch=3, step=10)
+    >>> len(list(data.dataset)), data.steps_per_epoch
+    (1, 11)
+
+    Reference: [Krizhevsky et al., 2012](https://papers.nips.cc/paper/4824),
+    sections 2 and 4.1.
+    """
+
+    def __init__(
+        self,
+        source,
+        split="train",
+        input_size=224,
+        batch_size=128,
+        resize=None,
+        crop="random",
+        flip=True,
+        color=True,
+        cache=None,
+        drop_remainder=True,
+        seed=0,
+    ):
+        if crop not in ("random", "center"):
+            raise ValueError(
+                f'`crop` must be "random" or "center". Received: crop={crop!r}'
+            )
+        self._split = source.split(split)
+        self._size = input_size
+        self._resize = resize or default_resize(input_size)
+        self._batch_size = batch_size
+        self._random_crop = crop == "random"
+        self._flip = flip
+        self._color = PCAColorAugmentation() if color is True else color
+        self._drop_remainder = drop_remainder
+        self._seed = seed
+        steps, rest = divmod(self._split.count, batch_size)
+        self.steps_per_epoch = steps + bool(rest and not drop_remainder)
+        if not self.steps_per_epoch:
+            raise ValueError(
+                f"`batch_size` must not exceed the {self._split.count} "
+                f"examples of {split!r}. Received: batch_size={batch_size}"
+            )
+        sigma = self._color.sigma if self._color else 0.0
+        self.color_sigma = tf.Variable(sigma, trainable=False)
+        self._epoch = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self._step = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self._image = _images(self._split, self._resize, cache)
+        self.dataset = self._build()
+
+    def seek(self, epoch, step=0):
+        """Makes the next iteration start at a step of an epoch.
+
+        Args:
+            epoch: Integer.
+            step: Integer, batches of that epoch to leave out.
+        """
+        if epoch < 0 or not 0 <= step <= self.steps_per_epoch:
+            raise ValueError(
+                "`epoch` must not be negative and `step` must be in 0 to "
+                f"{self.steps_per_epoch}. Received: epoch={epoch}, step={step}"
+            )
+        self._epoch.assign(epoch)
+        self._step.assign(step)
+
+    def _build(self):
+        parallel = tf.data.AUTOTUNE
+        plan = tf.data.Dataset.range(1).flat_map(self._plan)
+        examples = plan.map(
+            self._example, num_parallel_calls=parallel, deterministic=True
+        )
+        batches = examples.batch(
+            self._batch_size, drop_remainder=self._drop_remainder
+        )
+        batches = batches.map(
+            self._finish, num_parallel_calls=parallel, deterministic=True
+        )
+        return batches.prefetch(2)
+
+    def _plan(self, _):
+        """What becomes of each example of this epoch, in its order."""
+        count, side = self._split.count, self._resize
+        seed = tf.stack([tf.cast(self._seed, tf.int64), self._epoch])
+        seeds = tf.random.split(seed, 4)
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(count, dtype=tf.int64), seeds[0]
+        )
+        if self._random_crop:
+            top, left = crops.random_offsets(
+                count, side, side, self._size, seeds[1]
+            )
+        else:
+            corner = crops.center_offset(side, side, self._size)
+            top, left = (tf.fill([count], offset) for offset in corner)
+        flip = tf.random.stateless_uniform([count], seeds[2]) < 0.5
+        # The noise of a batch is drawn from its first example's seed.
+        position = tf.range(count, dtype=seeds.dtype)
+        noise = tf.stack([tf.fill([count], seeds[3, 0]), position], axis=1)
+        sigma = tf.fill([count], tf.convert_to_tensor(self.color_sigma))
+        plan = (order, top, left, flip, noise, sigma)
+        start = self._step * self._batch_size
+        return tf.data.Dataset.from_tensor_slices(
+            tuple(column[start:] for column in plan)
+        )
+
+    def _example(self, index, top, left, flip, noise, sigma):
+        image = self._image(index)
+        size = self._size
+        image = tf.slice(image, [top, left, 0], [size, size, 3])
+        if self._flip:
+            image = tf.cond(
+                flip, lambda: tf.reverse(image, axis=[1]), lambda: image
+            )
+        image.set_shape((size, size, 3))
+        label = tf.constant(self._split.labels)[index]
+        return image, label, noise, sigma
+
+    def _finish(self, images, labels, noise, sigma):
+        if not self._color:
+            return tf.cast(images, tf.float32), labels
+        images = self._color(
+            images, training=True, seed=noise[0], sigma=sigma[0]
+        )
+        return images, labels
+
+
+def evaluation_data(
+    source, split="test", input_size=224, batch_size=128, resize=None
+):
+    """The images of a split in order, resized and not otherwise changed.
+
+    Evaluation cuts its views from these, see `keras_alexnet.data.crops`.
+
+    Args:
+        source: A `Source`, see `load_source`.
+        split: String. Defaults to `"test"`.
+        input_size: Integer, only to derive `resize`. Defaults to `224`.
+        batch_size: Integer. Defaults to `128`; the last batch may be smaller.
+        resize: Integer, side of the images. Defaults to `256 / 224` of
+            `input_size`.
+
+    Returns:
+        A `tf.data.Dataset` of `(images, labels)`: uint8 RGB of `(batch,
+        resize, resize, 3)` and int64 labels.
+
+    Example:
+
+    >>> data = evaluation_data(load_source("digits"), input_size=64)
+    >>> next(iter(data))[0].shape
+    TensorShape([128, 73, 73, 3])
+    """
+    split = source.split(split)
+    load = _images(split, resize or default_resize(input_size), cache=None)
+    labels = tf.constant(split.labels)
+    return (
+        tf.data.Dataset.range(split.count)
+        .map(
+            lambda index: (load(index), labels[index]),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        .batch(batch_size)
+        .prefetch(2)
+    )

@@ -1,0 +1,283 @@
+"""PCA color augmentation: section 4.1 of the paper."""
+
+import keras
+import numpy as np
+from keras import ops
+
+# The 2012 constants, in grey levels of 0-255 RGB: standard deviations along
+# the principal components, the components as columns, the mean color.
+# cuda-convnet2, make-data/input_meta.
+STDS_2012 = (19.72083305, 37.09388853, 121.78006099)
+EIGENVECTORS_2012 = (
+    (0.41796, -0.71258, -0.56351),
+    (-0.81698, -0.02354, -0.57618),
+    (0.39731, 0.70120, -0.59200),
+)
+MEAN_COLOR_2012 = (127.30, 119.72, 104.91)
+
+
+class _GivenSeed(keras.random.SeedGenerator):
+    """A generator whose one state is the caller's, for stateless draws."""
+
+    def __init__(self, state):
+        self.given = state
+
+    def next(self, ordered=True):
+        return self.given
+
+
+def _streamed_covariance(batches, channel_axis):
+    """Mean and covariance of the pixels of `batches`, in one pass.
+
+    Each batch is reduced about its own mean and merged (Chan et al., 1979),
+    so nothing cancels however many pixels there are.
+    """
+    count, mean, scatter = 0, np.zeros(3), np.zeros((3, 3))
+    for batch in batches:
+        batch = batch[0] if isinstance(batch, (tuple, list)) else batch
+        batch = np.asarray(ops.convert_to_numpy(batch), "float64")
+        pixels = np.moveaxis(batch, channel_axis, -1)
+        if pixels.shape[-1] != 3:
+            raise ValueError(
+                "`adapt` needs images of three channels. "
+                f"Received: shape={batch.shape}"
+            )
+        pixels = pixels.reshape(-1, 3)
+        if not len(pixels):
+            continue
+        total = count + len(pixels)
+        delta = pixels.mean(axis=0) - mean
+        centered = pixels - pixels.mean(axis=0)
+        scatter += centered.T @ centered
+        scatter += np.outer(delta, delta) * (count * len(pixels) / total)
+        mean += delta * (len(pixels) / total)
+        count = total
+    if count < 2:
+        raise ValueError(
+            "`adapt` needs at least two pixels. Received an empty dataset."
+        )
+    return mean, scatter / count
+
+
+@keras.saving.register_keras_serializable("keras_alexnet")
+class PCAColorAugmentation(keras.layers.Layer):
+    """Adds one random multiple of the principal colors to each image.
+
+    ```
+    x + V (alpha * stds),   alpha ~ Normal(0, sigma), one triple per image
+    ```
+
+    where the columns of `V` are the eigenvectors of the 3x3 covariance of the
+    training set's RGB pixels and `stds` the square roots of its eigenvalues.
+
+    Convention: the paper prints `alpha * eigenvalue`, the 2012 code multiplies
+    by the *square root* of the eigenvalue, the only form that means the same
+    in any unit; `scale="std"` is that. `scale="eigenvalue"` takes the
+    eigenvalues of pixels measured as a fraction of `value_range` (as
+    fb.resnet.torch and tensorpack do). Nothing is clipped, as in 2012.
+    Arithmetic is float32 (float64 if the layer's dtype is), the result has the
+    layer's compute dtype, never an integer one, so uint8 images do not wrap.
+
+    Args:
+        sigma: Float, standard deviation of `alpha`. Defaults to `0.1`
+            (section 4.1).
+        eigenvectors: Array of shape `(3, 3)`, one eigenvector per *column*,
+            in the channel order of the inputs. Defaults to the 2012 ones.
+        stds: Three floats, standard deviations along the columns of
+            `eigenvectors`, in the units of the inputs. Defaults to the 2012
+            constants, converted to `value_range`.
+        scale: `"std"` (2012 code) or `"eigenvalue"` (printed text).
+        value_range: Pair of floats, what black and white are in the inputs.
+            Defaults to `(0, 255)`.
+        divide: Boolean. Whether to divide by `1 + sigma` afterwards, as the
+            2012 code does to its centered images, "so that the overall scale
+            doesn't become too different". Defaults to `False`.
+        center: Float or three floats, the color about which `divide` shrinks,
+            in the units of the inputs: `0` for images that are already
+            centered. Defaults to the 2012 mean color.
+        channel_order: `"rgb"` or `"bgr"`, the order of the inputs' channels,
+            to which the built-in constants are put. Defaults to `"rgb"`.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to
+            Keras's setting.
+        seed: Integer or `None`. Equal seeds give equal sequences of draws.
+        **kwargs: `name`, `dtype` and other base layer arguments.
+
+    Call arguments:
+        images: Tensor of shape `(batch, height, width, 3)` or
+            `(height, width, 3)`, integer or float (channels first likewise).
+        training: Boolean. Outside of training the layer is the identity
+            (but for the dtype).
+        seed: Integer tensor of shape `(2,)` or `None`. If given, the draw is
+            a function of it alone: deterministic in a parallel `map`.
+        sigma: Scalar tensor or `None`, takes the place of the layer's, for a
+            schedule.
+
+    Returns:
+        Tensor of the shape of `images`, in the layer's compute dtype.
+
+    Example:
+
+    >>> images = np.full((2, 4, 4, 3), 200, "uint8")
+    >>> layer = keras_alexnet.layers.PCAColorAugmentation(seed=0)
+    >>> layer(images, training=True).shape
+    TensorShape([2, 4, 4, 3])
+    >>> float(keras.ops.max(layer(images, training=False)))
+    200.0
+
+    Reference: [Krizhevsky et al., 2012](https://papers.nips.cc/paper/4824),
+    section 4.1; cuda-convnet `convdata.py`, cuda-convnet2
+    `make-data/input_meta`.
+    """
+
+    def __init__(
+        self,
+        sigma=0.1,
+        eigenvectors=None,
+        stds=None,
+        scale="std",
+        value_range=(0, 255),
+        divide=False,
+        center=None,
+        channel_order="rgb",
+        data_format=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        if sigma < 0:
+            raise ValueError(
+                f"`sigma` must not be negative. Received: sigma={sigma}"
+            )
+        if scale not in ("std", "eigenvalue"):
+            raise ValueError(
+                '`scale` must be "std" (the 2012 code) or "eigenvalue" (the '
+                f"printed text). Received: scale={scale!r}"
+            )
+        if channel_order not in ("rgb", "bgr"):
+            raise ValueError(
+                '`channel_order` must be "rgb" or "bgr". '
+                f"Received: channel_order={channel_order!r}"
+            )
+        low, high = value_range
+        if not low < high:
+            raise ValueError(
+                "`value_range` must be (black, white) with black below white. "
+                f"Received: value_range={value_range}"
+            )
+        if (eigenvectors is None) != (stds is None):
+            raise ValueError(
+                "`eigenvectors` and `stds` must be given together: they are "
+                "two halves of one covariance. Received: "
+                f"eigenvectors={eigenvectors}, stds={stds}"
+            )
+        self.sigma = float(sigma)
+        self.scale = scale
+        self.value_range = (float(low), float(high))
+        self.divide = divide
+        self.channel_order = channel_order
+        self.data_format = data_format or keras.config.image_data_format()
+        self.seed = seed
+        self.generator = keras.random.SeedGenerator(seed)
+        self._set_colors(eigenvectors, stds, center)
+
+    def _set_colors(self, eigenvectors, stds, center):
+        low, high = self.value_range
+        unit = (high - low) / 255
+        order = slice(None, None, 1 if self.channel_order == "rgb" else -1)
+        if eigenvectors is None:
+            eigenvectors = np.array(EIGENVECTORS_2012)[order]
+            stds = np.array(STDS_2012) * unit
+        if center is None:
+            center = low + np.array(MEAN_COLOR_2012)[order] * unit
+        self.eigenvectors = np.array(eigenvectors, "float64")
+        self.stds = np.array(stds, "float64")
+        self.center = np.broadcast_to(np.array(center, "float64"), (3,))
+        if self.eigenvectors.shape != (3, 3) or self.stds.shape != (3,):
+            raise ValueError(
+                "`eigenvectors` must have shape (3, 3) and `stds` (3,). "
+                f"Received shapes: {self.eigenvectors.shape}, "
+                f"{self.stds.shape}"
+            )
+        if not np.allclose(
+            self.eigenvectors.T @ self.eigenvectors, np.eye(3), atol=1e-3
+        ):
+            raise ValueError(
+                "`eigenvectors` must be orthonormal, one per column. "
+                f"Received: eigenvectors={eigenvectors}"
+            )
+        if np.any(self.stds < 0):
+            raise ValueError(
+                "`stds` must not be negative: give standard deviations, the "
+                f"square roots of the eigenvalues. Received: stds={stds}"
+            )
+
+    @property
+    def components(self):
+        """Array `(3, 3)`: row i is what alpha_i = 1 adds to a pixel."""
+        low, high = self.value_range
+        amplitudes = self.stds
+        if self.scale == "eigenvalue":
+            amplitudes = self.stds**2 / (high - low)
+        return (self.eigenvectors * amplitudes).T
+
+    def adapt(self, data):
+        """Computes eigenvectors, stds and center from training images.
+
+        One streaming pass, in float64. Call it before the model is compiled.
+
+        Args:
+            data: Images as an array `(count, height, width, 3)`, or an
+                iterable (such as a `tf.data.Dataset`) of batches, images or
+                `(images, labels)` tuples, in the units of the layer's inputs.
+        """
+        if hasattr(data, "shape"):
+            data = (data[i : i + 64] for i in range(0, len(data), 64))
+        axis = -1 if self.data_format == "channels_last" else -3
+        mean, covariance = _streamed_covariance(data, axis)
+        eigenvalues, eigenvectors = np.linalg.eigh(covariance)
+        largest = np.argmax(np.abs(eigenvectors), axis=0)
+        eigenvectors *= np.sign(eigenvectors[largest, np.arange(3)])
+        stds = np.sqrt(np.maximum(eigenvalues, 0))
+        self._set_colors(eigenvectors, stds, mean)
+
+    def call(self, images, training=False, seed=None, sigma=None):
+        images = ops.convert_to_tensor(images)
+        if not training:
+            return ops.cast(images, self.compute_dtype)
+        dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        sigma = ops.cast(self.sigma if sigma is None else sigma, dtype)
+        batch = ops.shape(images)[0] if len(images.shape) == 4 else 1
+        generator = self.generator if seed is None else _GivenSeed(seed)
+        alpha = keras.random.normal((batch, 3), dtype=dtype, seed=generator)
+        noise = ops.matmul(alpha * sigma, ops.cast(self.components, dtype))
+        images = ops.cast(images, dtype) + self._per_image(noise, images)
+        if self.divide:
+            center = ops.cast(self.center, dtype)
+            center = self._per_image(ops.reshape(center, (1, 3)), images)
+            images = center + (images - center) / (1.0 + sigma)
+        return ops.cast(images, self.compute_dtype)
+
+    def _per_image(self, colors, images):
+        shape = (-1, 1, 1, 3)
+        if self.data_format == "channels_first":
+            shape = (-1, 3, 1, 1)
+        colors = ops.reshape(colors, shape)
+        return colors if len(images.shape) == 4 else colors[0]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "sigma": self.sigma,
+            "eigenvectors": self.eigenvectors.tolist(),
+            "stds": self.stds.tolist(),
+            "scale": self.scale,
+            "value_range": self.value_range,
+            "divide": self.divide,
+            "center": self.center.tolist(),
+            "channel_order": self.channel_order,
+            "data_format": self.data_format,
+            "seed": self.seed,
+        }
