@@ -1,0 +1,11 @@
+from keras_alexnet.models.alexnet import AlexNet as AlexNet
+from keras_alexnet.models.architecture import CAFFE as CAFFE
+from keras_alexnet.models.architecture import CAFFENET as CAFFENET
+from keras_alexnet.models.architecture import CODE_2012 as CODE_2012
+from keras_alexnet.models.architecture import ONE_GPU as ONE_GPU
+from keras_alexnet.models.architecture import OWT as OWT
+from keras_alexnet.models.architecture import PAPER as PAPER
+from keras_alexnet.models.architecture import SIX_CONV as SIX_CONV
+from keras_alexnet.models.architecture import Architecture as Architecture
+from keras_alexnet.models.architecture import difference as difference
+from keras_alexnet.models.architecture import sizes as sizes

@@ -1,0 +1,303 @@
+import math
+import os
+
+import keras
+from keras import initializers
+from keras import layers
+
+from keras_alexnet.layers.ceil_max_pooling2d import CeilMaxPooling2D
+from keras_alexnet.layers.grouped_conv2d import GroupedConv2D
+from keras_alexnet.layers.local_response_normalization import (
+    LocalResponseNormalization,
+)
+from keras_alexnet.layers.mean_subtraction import MeanSubtraction
+from keras_alexnet.models.architecture import minimum_input_size
+from keras_alexnet.models.architecture import resolve
+
+
+def AlexNet(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="alexnet",
+    architecture="paper",
+    include_preprocessing=False,
+):
+    """Builds AlexNet, or a relative of it, as a functional `keras.Model`.
+
+    The layers bear Caffe's names: `conv1 norm1 pool1 conv2 … pool5 fc6 drop6
+    fc7 drop7 fc8 prob`; a ReLU that directly follows a layer belongs to it, so
+    `model.get_layer("fc7").output` is what papers call fc7 features.
+
+    Inputs are centered 0-255 pixels in the architecture's channel order, or
+    raw 0-255 RGB with `include_preprocessing=True`. Inputs in [0, 1] leave
+    the published initialization without a signal.
+
+    Args:
+        include_top: Boolean. Whether to include `fc6` and on. Defaults to
+            `True`.
+        weights: `None` (random) or the path of a saved weights file. Defaults
+            to `None`.
+        input_tensor: Optional Keras tensor, used as image input.
+        input_shape: Optional triple without the batch. Defaults to the size
+            that the architecture was trained on, 3 channels.
+        pooling: Without the top, `None` (feature maps), `"avg"` or `"max"`.
+            Defaults to `None`.
+        classes: Integer. Units of `fc8`. Defaults to `1000`.
+        classifier_activation: String, callable or `None` (logits). Defaults to
+            `"softmax"`.
+        name: String. Defaults to `"alexnet"`.
+        architecture: An `Architecture`, or a preset's name in lower case:
+            `"paper"`, `"code_2012"`, `"one_gpu"`, `"six_conv"`, `"caffe"`,
+            `"caffenet"`, `"owt"`. Defaults to `"paper"`.
+        include_preprocessing: Boolean. Whether mean subtraction and, where
+            `conv1` wants it, the swap to BGR are the first layer. Defaults to
+            `False`.
+
+    Returns:
+        A `keras.Model`.
+
+    Raises:
+        ValueError: If an argument is out of its range, the weights file is
+            absent or of another network, or the images are too small.
+
+    Example:
+
+    >>> from keras_alexnet import AlexNet
+    >>> model = AlexNet(weights=None)
+    >>> model.count_params()
+    60965224
+    >>> model.get_layer("pool5").output.shape
+    (None, 6, 6, 256)
+
+    Reference: [Krizhevsky et al., 2012](
+    https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks).
+    """
+    architecture = resolve(architecture)
+    _check_arguments(weights, pooling, classes, include_top)
+    image = _image_input(architecture, input_tensor, input_shape, include_top)
+    x = image
+    if include_preprocessing:
+        x = MeanSubtraction(
+            architecture.pixel_mean,
+            architecture.pixel_std,
+            architecture.channel_order,
+            per_pixel=architecture.mean == "image" and None not in x.shape[1:],
+            name="preprocessing",
+        )(x)
+    for index in range(len(architecture.stages)):
+        x = _convolution(x, architecture, index)
+    if include_top:
+        x = _classifier(x, architecture, classes, classifier_activation)
+    elif pooling == "avg":
+        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+    elif pooling == "max":
+        x = layers.GlobalMaxPooling2D(name="max_pool")(x)
+    inputs = (
+        image
+        if input_tensor is None
+        else keras.utils.get_source_inputs(input_tensor)
+    )
+    model = keras.Model(inputs, x, name=name)
+    if weights is not None:
+        model.load_weights(weights)
+    return model
+
+
+def _convolution(x, architecture, index):
+    """One convolutional layer and what follows it."""
+    name = architecture.conv_names[index]
+    stages = architecture.stages[index].split()
+    fused = stages[:1] == ["activation"]
+    x = GroupedConv2D(
+        architecture.filters[index],
+        architecture.kernel_sizes[index],
+        strides=architecture.strides[index],
+        padding=architecture.paddings[index],
+        groups=architecture.groups(name),
+        activation=architecture.activation if fused else None,
+        name=name,
+        **_initializers(
+            architecture,
+            name,
+            fan_in=architecture.kernel_sizes[index] ** 2
+            * _channels(x)
+            // architecture.groups(name),
+        ),
+    )(x)
+    for stage in stages[1:] if fused else stages:
+        x = _stage(architecture, stage, index + 1)(x)
+    return x
+
+
+def _stage(architecture, stage, number):
+    if stage == "activation":
+        activation = architecture.activation
+        return layers.Activation(activation, name=f"{activation}{number}")
+    if stage == "pool":
+        pool = (
+            CeilMaxPooling2D
+            if architecture.pool_rounding == "ceil"
+            else layers.MaxPooling2D
+        )
+        return pool(
+            architecture.pool_size,
+            architecture.pool_strides,
+            name=f"pool{number}",
+        )
+    if stage == "spatial_norm":
+        return LocalResponseNormalization(
+            k=1.0,
+            n=architecture.spatial_n,
+            alpha=architecture.spatial_alpha,
+            beta=architecture.spatial_beta,
+            convention="mean",
+            region="within_channel",
+            name=f"spatial_norm{number}",
+        )
+    if architecture.normalization == "batch":
+        axis = 1 if _channels_first() else -1
+        return layers.BatchNormalization(axis=axis, name=f"norm{number}")
+    whole = architecture.lrn_across_columns
+    return LocalResponseNormalization(
+        k=architecture.lrn_k,
+        n=architecture.lrn_n,
+        alpha=architecture.lrn_alpha,
+        beta=architecture.lrn_beta,
+        convention=architecture.lrn_convention,
+        groups=1 if whole else architecture.columns,
+        name=f"norm{number}",
+    )
+
+
+def _classifier(x, architecture, classes, classifier_activation):
+    for number, (name, units) in enumerate(
+        zip(architecture.fc_names, architecture.fc_units, strict=False), 6
+    ):
+        before = architecture.dropout_position == "before"
+        drop = layers.Dropout(architecture.dropout, name=f"drop{number}")
+        if before:
+            x = drop(x)
+        x = _fully_connected(x, architecture, name, units)
+        if not before:
+            x = drop(x)
+    if len(x.shape) > 2:
+        x = layers.Flatten(name="flatten")(x)
+    # In mixed precision the probabilities are float32, as Keras advises.
+    narrow = keras.config.dtype_policy().compute_dtype in (
+        "float16",
+        "bfloat16",
+    )
+    dtype = "float32" if narrow else None
+    name = architecture.fc_names[-1]
+    x = layers.Dense(
+        classes,
+        name=name,
+        dtype=dtype,
+        **_initializers(architecture, name, fan_in=x.shape[-1]),
+    )(x)
+    if classifier_activation is None:
+        return x
+    return layers.Activation(classifier_activation, name="prob", dtype=dtype)(x)
+
+
+def _fully_connected(x, architecture, name, units):
+    """A dense layer, or one that keeps to the columns."""
+    groups = architecture.groups(name)
+    fan_in = math.prod(x.shape[1:]) // groups
+    options = {
+        "activation": architecture.activation,
+        "name": name,
+        **_initializers(architecture, name, fan_in),
+    }
+    if groups == 1:
+        if len(x.shape) > 2:
+            x = layers.Flatten(name="flatten")(x)
+        return layers.Dense(units, **options)(x)
+    # A convolution by a kernel as large as the image, in groups.
+    if len(x.shape) == 2:
+        width = x.shape[-1]
+        shape = (width, 1, 1) if _channels_first() else (1, 1, width)
+        x = layers.Reshape(shape, name=f"{name}_map")(x)
+    size = x.shape[2:] if _channels_first() else x.shape[1:3]
+    x = GroupedConv2D(units, size, groups=groups, **options)(x)
+    return layers.Reshape((units,), name=f"{name}_flatten")(x)
+
+
+def _initializers(architecture, name, fan_in):
+    index = architecture.layer_names.index(name)
+    std = architecture.initial_stds[index]
+    bias = architecture.initial_biases[index]
+    bound = 1.0 / math.sqrt(fan_in)
+    return {
+        "kernel_initializer": {
+            "he": initializers.HeNormal(),
+            "torch": initializers.RandomUniform(-bound, bound),
+        }.get(std)
+        or initializers.RandomNormal(stddev=std),
+        "bias_initializer": initializers.RandomUniform(-bound, bound)
+        if bias == "torch"
+        else initializers.Constant(bias),
+    }
+
+
+def _image_input(architecture, input_tensor, input_shape, include_top):
+    if input_tensor is not None and keras.utils.is_keras_tensor(input_tensor):
+        _check_shape(architecture, tuple(input_tensor.shape[1:]), include_top)
+        return input_tensor
+    if input_shape is None:
+        size = architecture.input_size
+        input_shape = (3, size, size) if _channels_first() else (size, size, 3)
+    _check_shape(architecture, tuple(input_shape), include_top)
+    return keras.Input(shape=input_shape, tensor=input_tensor)
+
+
+def _check_shape(architecture, shape, include_top):
+    if len(shape) != 3:
+        raise ValueError(
+            "`input_shape` must be a tuple of three integers. "
+            f"Received: input_shape={shape}"
+        )
+    size = shape[1:] if _channels_first() else shape[:2]
+    if include_top and None in shape:
+        raise ValueError(
+            "With `include_top=True` the input size must be fixed: `fc6` has "
+            "one weight per pixel of its input. Pass `include_top=False` for "
+            f"any size. Received: input_shape={shape}"
+        )
+    least = minimum_input_size(architecture)
+    if any(side is not None and side < least for side in size):
+        raise ValueError(
+            f"Images must be at least {least} x {least} pixels for the "
+            f"strides of architecture {architecture.name!r}. "
+            f"Received: input_shape={shape}"
+        )
+
+
+def _check_arguments(weights, pooling, classes, include_top):
+    if pooling not in (None, "avg", "max"):
+        raise ValueError(
+            '`pooling` must be `None`, "avg" or "max". '
+            f"Received: pooling={pooling!r}"
+        )
+    if include_top and (int(classes) != classes or classes < 1):
+        raise ValueError(
+            f"`classes` must be a positive integer. Received: classes={classes}"
+        )
+    if weights is not None and not os.path.exists(weights):
+        raise ValueError(
+            "`weights` must be `None` (random initialization) or the path of "
+            f"a weights file. Received: weights={weights!r}, which is absent"
+        )
+
+
+def _channels(x):
+    return x.shape[1] if _channels_first() else x.shape[-1]
+
+
+def _channels_first():
+    return keras.config.image_data_format() == "channels_first"
