@@ -1,0 +1,16 @@
+"""The 2012 recipe: optimizer, schedules, metrics, backups."""
+
+from keras_alexnet.training.callbacks import DivergenceGuard as DivergenceGuard
+from keras_alexnet.training.callbacks import EpochSeek as EpochSeek
+from keras_alexnet.training.callbacks import ResumableBackup as ResumableBackup
+from keras_alexnet.training.fitting import fit as fit
+from keras_alexnet.training.fitting import make_schedule as make_schedule
+from keras_alexnet.training.metrics import TopKError as TopKError
+from keras_alexnet.training.optimizer import AlexNetSGD as AlexNetSGD
+from keras_alexnet.training.recipe import CODE_2012 as CODE_2012
+from keras_alexnet.training.recipe import PAPER as PAPER
+from keras_alexnet.training.recipe import SMALL_DATA as SMALL_DATA
+from keras_alexnet.training.recipe import Recipe as Recipe
+from keras_alexnet.training.schedules import AsRunSchedule as AsRunSchedule
+from keras_alexnet.training.schedules import DivideOnPlateau as DivideOnPlateau
+from keras_alexnet.training.schedules import cosine_schedule as cosine_schedule

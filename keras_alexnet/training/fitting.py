@@ -1,0 +1,150 @@
+"""All pieces of training put together."""
+
+import importlib.util
+import pathlib
+
+import keras
+
+from keras_alexnet.training.callbacks import DivergenceGuard
+from keras_alexnet.training.callbacks import EpochSeek
+from keras_alexnet.training.callbacks import ResumableBackup
+from keras_alexnet.training.metrics import TopKError
+from keras_alexnet.training.recipe import resolve
+from keras_alexnet.training.schedules import AsRunSchedule
+from keras_alexnet.training.schedules import DivideOnPlateau
+from keras_alexnet.training.schedules import cosine_schedule
+
+
+def make_schedule(recipe, data=None, epochs=None):
+    """The callback, if any, that sets the learning rates of a recipe.
+
+    Args:
+        recipe: A `Recipe` or a preset's name.
+        data: A `TrainingData`, whose color noise `"as_run"` switches off.
+        epochs: Integer. Defaults to the recipe's.
+
+    Returns:
+        A `keras.callbacks.Callback`, or `None` for a constant rate.
+
+    Example:
+
+    >>> make_schedule("paper").times
+    3
+    """
+    recipe = resolve(recipe)
+    epochs = epochs or recipe.epochs
+    if recipe.schedule == "plateau":
+        return DivideOnPlateau(
+            factor=recipe.division,
+            times=recipe.divisions,
+            patience=recipe.patience,
+        )
+    if recipe.schedule == "as_run":
+        return AsRunSchedule(epochs, data)
+    if recipe.schedule == "cosine":
+        return cosine_schedule(recipe.learning_rate, epochs)
+    return None
+
+
+def fit(
+    model,
+    recipe,
+    data,
+    validation_data=None,
+    directory=None,
+    epochs=None,
+    every="epoch",
+    callbacks=(),
+    verbose="auto",
+    jit_compile="auto",
+):
+    """Compiles a network and trains it by a recipe.
+
+    Called again with the same `directory`, it resumes where it was.
+
+    Args:
+        model: A `keras.Model` of one output, such as `AlexNet(...)`.
+        recipe: A `Recipe` or a preset's name.
+        data: A `TrainingData`.
+        validation_data: Dataset of images and labels, or `None`. The recipe's
+            schedule `"plateau"` needs it.
+        directory: Path for backups, `history.csv` and TensorBoard's files, or
+            `None` for none of them.
+        epochs: Integer. Defaults to the recipe's.
+        every: `"epoch"` or an integer of steps, see `ResumableBackup`.
+        callbacks: List of further Keras callbacks.
+        verbose: As in `keras.Model.fit`.
+        jit_compile: As in `keras.Model.compile`.
+
+    Returns:
+        A `keras.callbacks.History`, with the epochs before a resumption.
+
+    Raises:
+        ValueError: If the schedule needs `validation_data`.
+
+    Example:
+
+    >>> data = TrainingData(load_source("digits"), input_size=64)
+    >>> model = AlexNet(input_shape=(64, 64, 3), classes=10)
+    >>> history = fit(model, "small_data", data, epochs=0, verbose=0)
+    """
+    recipe = resolve(recipe)
+    epochs = recipe.epochs if epochs is None else epochs
+    if recipe.schedule == "plateau" and validation_data is None:
+        raise ValueError(
+            '`validation_data` is needed by the schedule "plateau". Give '
+            "some, or use a recipe with another schedule."
+        )
+    classes = model.output_shape[-1]
+    model.compile(
+        recipe.optimizer(),
+        keras.losses.SparseCategoricalCrossentropy(
+            from_logits=_gives_logits(model)
+        ),
+        metrics=[TopKError(k) for k in (1, 5) if k < classes],
+        jit_compile=jit_compile,
+    )
+    schedule = make_schedule(recipe, data, epochs)
+    kept = [*callbacks] if schedule is None else [schedule, *callbacks]
+    if directory is None:
+        last = EpochSeek(data)
+    else:
+        directory = pathlib.Path(directory)
+        kept += _logs(directory)
+        last = ResumableBackup(directory / "backup", data, every, kept)
+    return model.fit(
+        _counted(data),
+        epochs=epochs,
+        validation_data=validation_data,
+        callbacks=[*kept, DivergenceGuard(), last],
+        verbose=verbose,
+        shuffle=False,
+    )
+
+
+def _counted(data):
+    """The dataset with its length, which `fit` must know.
+
+    Otherwise it finds the end of an epoch by a step without data, which
+    counts as an iteration and may advance the random state.
+    """
+    import tensorflow as tf
+
+    if data.dataset.cardinality() >= 0:
+        return data.dataset
+    return data.dataset.apply(
+        tf.data.experimental.assert_cardinality(data.steps_per_epoch)
+    )
+
+
+def _gives_logits(model):
+    activation = getattr(model.layers[-1], "activation", None)
+    return activation in (None, keras.activations.linear)
+
+
+def _logs(directory):
+    directory.mkdir(parents=True, exist_ok=True)
+    logs = [keras.callbacks.CSVLogger(directory / "history.csv", append=True)]
+    if importlib.util.find_spec("tensorboard"):
+        logs.append(keras.callbacks.TensorBoard(directory / "tensorboard"))
+    return logs

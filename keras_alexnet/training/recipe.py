@@ -1,0 +1,226 @@
+"""How a network is trained: the values, each with its source."""
+
+import dataclasses
+
+from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
+from keras_alexnet.training.optimizer import AlexNetSGD
+
+SCHEDULES = ("plateau", "as_run", "cosine", "constant")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A way to train a network of the AlexNet family.
+
+    The defaults are the printed text of the paper, and what its code says
+    where the text is silent. Vary one with `dataclasses.replace`:
+
+    >>> import dataclasses
+    >>> from keras_alexnet.models.architecture import difference
+    >>> print(difference(PAPER, dataclasses.replace(PAPER, batch_size=64)))
+    batch_size: 128 -> 64
+
+    Args:
+        name: What it is called in tables.
+        batch_size: Examples per step.
+        epochs: Passes over the training set.
+        learning_rate: The first one.
+        momentum, weight_decay, bias_multiplier: As in `AlexNetSGD`.
+        schedule: `"plateau"`, `"as_run"`, `"cosine"` or `"constant"`.
+        division: What `"plateau"` divides the learning rate by.
+        divisions: How many times, before it stops.
+        patience: Epochs without a better validation error before that.
+        crop: `"random"` or `"center"`.
+        flip: Whether half of the images are mirrored.
+        color_sigma: Standard deviation of the color noise, in standard
+            deviations of the training set's pixels along a component.
+        color_division: Whether images are divided by `1 + color_sigma`.
+        initialization: `None` for the architecture's own or `"he"`.
+        pixel_std: What centered pixels are divided by.
+
+    Raises:
+        ValueError: If `schedule` or `initialization` is none of the above.
+    """
+
+    name: str = "paper"
+    # Section 5: "a batch size of 128 examples".
+    batch_size: int = 128
+    # Section 5: "roughly 90 cycles through the training set".
+    epochs: int = 90
+    # Section 5: "initialized at 0.01".
+    learning_rate: float = 0.01
+    # Section 5.
+    momentum: float = 0.9
+    # Section 5.
+    weight_decay: float = 5e-4
+    # layer-params-145.cfg: epsB=0.02 beside epsW=0.01; the text is silent.
+    bias_multiplier: float = 2.0
+    # Section 5: "when the validation error rate stopped improving".
+    schedule: str = "plateau"
+    # Section 5: "divide the learning rate by 10".
+    division: float = 10.0
+    # Section 5: "reduced three times prior to termination".
+    divisions: int = 3
+    # Ours: the paper's author judged by eye.
+    patience: int = 5
+    # Section 4.1: "random 224x224 patches".
+    crop: str = "random"
+    # Section 4.1: "and their horizontal reflections".
+    flip: bool = True
+    # Section 4.1: "mean zero and standard deviation 0.1".
+    color_sigma: float = 0.1
+    # Not in the text; convdata.py:205 does.
+    color_division: bool = False
+    # Section 5: the constants are those of the architecture.
+    initialization: str | None = None
+    # Section 2: "centered raw RGB values of the pixels".
+    pixel_std: float = 1.0
+
+    def __post_init__(self):
+        for name, choices in (
+            ("schedule", SCHEDULES),
+            ("initialization", (None, "he")),
+            ("crop", ("random", "center")),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"`{name}` must be one of {choices}. Received: "
+                    f"{name}={getattr(self, name)!r}"
+                )
+
+    def prepare(self, architecture):
+        """The architecture as this recipe initializes and scales it.
+
+        Where pixels are divided by `pixel_std`, the alphas of the response
+        normalization are multiplied by its square: what they multiply is
+        squares of activations.
+
+        Args:
+            architecture: An `Architecture`.
+
+        Returns:
+            An `Architecture`.
+
+        Example:
+
+        >>> from keras_alexnet.models.architecture import PAPER
+        >>> SMALL_DATA.prepare(PAPER).lrn_alpha
+        0.3364
+        """
+        changes = {}
+        if self.initialization:
+            layers = len(architecture.initial_stds)
+            changes["initial_stds"] = (self.initialization,) * layers
+            changes["initial_biases"] = (0.0,) * layers
+        if self.pixel_std != 1:
+            square = self.pixel_std**2
+            changes["pixel_std"] = (self.pixel_std,) * 3
+            changes["lrn_alpha"] = architecture.lrn_alpha * square
+            changes["spatial_alpha"] = architecture.spatial_alpha * square
+        return dataclasses.replace(architecture, **changes)
+
+    def augmentation(self):
+        """Arguments of `TrainingData`: the batch size and what is random.
+
+        Returns:
+            Dict.
+
+        Example:
+
+        >>> sorted(PAPER.augmentation())
+        ['batch_size', 'color', 'crop', 'flip']
+        """
+        color = PCAColorAugmentation(
+            sigma=self.color_sigma, divide=self.color_division
+        )
+        return {
+            "batch_size": self.batch_size,
+            "crop": self.crop,
+            "flip": self.flip,
+            "color": color if self.color_sigma else False,
+        }
+
+    def optimizer(self, **kwargs):
+        """An `AlexNetSGD` of these values.
+
+        Args:
+            **kwargs: Further arguments of `AlexNetSGD`.
+        """
+        return AlexNetSGD(
+            self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            bias_multiplier=self.bias_multiplier,
+            **kwargs,
+        )
+
+    def __str__(self):
+        width = max(len(f.name) for f in dataclasses.fields(self))
+        return "\n".join(
+            f"{field.name:{width}}  {getattr(self, field.name)}"
+            for field in dataclasses.fields(self)
+        )
+
+
+PAPER = Recipe()
+
+# Net #145 as its author ran it; comments of layers/layer-params-145.cfg.
+CODE_2012 = dataclasses.replace(
+    PAPER,
+    name="code_2012",
+    # "killed" at epoch 91.
+    epochs=91,
+    # By hand, at fixed epochs; see `AsRunSchedule`.
+    schedule="as_run",
+    # convdata.py:205.
+    color_division=True,
+)
+
+# What trains on some ten thousand images. With the printed initialization the
+# loss stands at ln(classes) for many epochs there.
+SMALL_DATA = dataclasses.replace(
+    PAPER,
+    name="small_data",
+    epochs=40,
+    # No validation images are needed to decide, and every epoch count works.
+    schedule="cosine",
+    # He et al., 2015: the signal neither fades nor grows from layer to layer.
+    initialization="he",
+    # To unit variance, which that initialization assumes.
+    pixel_std=58.0,
+)
+
+PRESETS = {recipe.name: recipe for recipe in (PAPER, CODE_2012, SMALL_DATA)}
+
+
+def resolve(recipe):
+    """A `Recipe` from itself or from a preset's lower-case name.
+
+    Args:
+        recipe: A `Recipe`, or `"paper"`, `"code_2012"` or `"small_data"`.
+
+    Returns:
+        A `Recipe`.
+
+    Raises:
+        ValueError: If there is no preset of that name.
+        TypeError: If it is neither.
+
+    Example:
+
+    >>> resolve("code_2012").epochs
+    91
+    """
+    if isinstance(recipe, Recipe):
+        return recipe
+    if not isinstance(recipe, str):
+        raise TypeError(
+            "`recipe` must be a `Recipe` or the name of a preset. "
+            f"Received: recipe={recipe!r}"
+        )
+    if recipe not in PRESETS:
+        raise ValueError(
+            f"`recipe` must be one of {', '.join(PRESETS)}. "
+            f"Received: recipe={recipe!r}"
+        )
+    return PRESETS[recipe]

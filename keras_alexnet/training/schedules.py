@@ -1,0 +1,206 @@
+"""How the learning rate falls, as callbacks."""
+
+import math
+
+import keras
+
+# Net #145 on ILSVRC-2012, from the comments of layers/layer-params-145.cfg:
+# epoch, learning rate as a share of the first, multiplier of conv1's, whether
+# there is color noise. "Killed" at epoch 91.
+AS_RUN = (
+    (0, 1.0, 1.0, True),
+    (25, 0.1, 1.0, True),
+    (51, 0.01, 1.0, True),
+    (67, 0.01, 0.1, False),
+    (72, 0.01, 0.0, False),
+    (79, 0.001, 0.0, False),
+)
+AS_RUN_EPOCHS = 91
+
+
+def cosine_schedule(learning_rate, epochs):
+    """Callback: the learning rate falls to 0 along half a cosine.
+
+    Args:
+        learning_rate: Float, of the first epoch.
+        epochs: Integer.
+
+    Returns:
+        A `keras.callbacks.LearningRateScheduler`.
+
+    Example:
+
+    >>> cosine_schedule(0.01, epochs=40).schedule(20)
+    0.005
+
+    Reference: [Loshchilov and Hutter, 2017](https://arxiv.org/abs/1608.03983).
+    """
+
+    def rate(epoch, _=None):
+        return learning_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+    return keras.callbacks.LearningRateScheduler(rate)
+
+
+class DivideOnPlateau(keras.callbacks.Callback):
+    """Divides the learning rate when the validation error stops improving.
+
+    After as many divisions the next plateau ends the training.
+
+    Args:
+        monitor: String, an error or a loss. Defaults to `"val_top1_error"`.
+        factor: Float, the divisor. Defaults to `10`.
+        times: Integer, divisions. Defaults to `3`.
+        patience: Integer, epochs without improvement. Defaults to `5`.
+        min_delta: Float, what is too small to be an improvement. Defaults to
+            `0`.
+        stop: Boolean. Whether to stop then. Defaults to `True`.
+
+    Raises:
+        ValueError: If an argument is out of its range, or `monitor` is not
+            among the logs.
+
+    Example:
+
+    >>> schedule = DivideOnPlateau(patience=10)
+
+    Reference: [Krizhevsky et al., 2012](https://papers.nips.cc/paper/4824),
+    section 5.
+    """
+
+    state_names = ("best", "wait", "divided")
+
+    def __init__(
+        self,
+        monitor="val_top1_error",
+        factor=10,
+        times=3,
+        patience=5,
+        min_delta=0.0,
+        stop=True,
+    ):
+        super().__init__()
+        if factor <= 1:
+            raise ValueError(
+                f"`factor` must be more than 1. Received: factor={factor}"
+            )
+        if patience < 1:
+            raise ValueError(
+                f"`patience` must be 1 or more. Received: patience={patience}"
+            )
+        self.monitor = monitor
+        self.factor = factor
+        self.times = times
+        self.patience = patience
+        self.min_delta = min_delta
+        self.stop = stop
+
+    def on_train_begin(self, logs=None):
+        self.best = math.inf
+        self.wait = 0
+        self.divided = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.monitor not in (logs or {}):
+            raise ValueError(
+                f"`monitor` must be one of {sorted(logs or {})}; a validation "
+                "error needs `validation_data`. Received: "
+                f"monitor={self.monitor!r}"
+            )
+        optimizer = self.model.optimizer
+        logs["learning_rate"] = _rate(optimizer)
+        # NaN is no improvement.
+        if logs[self.monitor] < self.best - self.min_delta:
+            self.best = logs[self.monitor]
+            self.wait = 0
+            return
+        self.wait += 1
+        if self.wait < self.patience:
+            return
+        self.wait = 0
+        if self.divided < self.times:
+            self.divided += 1
+            optimizer.learning_rate = _rate(optimizer) / self.factor
+        elif self.stop:
+            self.model.stop_training = True
+
+
+class AsRunSchedule(keras.callbacks.Callback):
+    """The learning rates of 2012, which their author set by hand.
+
+    | epoch of 91 | rate | conv1 | color noise |
+    |---|---|---|---|
+    | 0 | 0.01 | 0.01 | 0.1 |
+    | 25 | 0.001 | 0.001 | 0.1 |
+    | 51 | 0.0001 | 0.0001 | 0.1 |
+    | 67 | 0.0001 | 0.00001 | 0 |
+    | 72 | 0.0001 | frozen | 0 |
+    | 79 | 0.00001 | frozen | 0 |
+
+    The biases' rate was never lowered.
+
+    Args:
+        epochs: Integer, to which the table is scaled. Defaults to `91`.
+        data: A `TrainingData` whose `color_sigma` is switched off, or `None`.
+        first_layer: String. Defaults to `"conv1"`.
+        hold_bias_rate: Boolean. Whether the biases keep their first rate.
+            Defaults to `True`.
+
+    Raises:
+        TypeError: If the model's optimizer is no `AlexNetSGD`.
+
+    Example:
+
+    >>> [AsRunSchedule(epochs=30).phase(epoch)[0] for epoch in (0, 8, 9, 29)]
+    [1.0, 1.0, 0.1, 0.001]
+
+    Reference: cuda-convnet `layers/layer-params-145.cfg`, comments.
+    """
+
+    def __init__(
+        self,
+        epochs=AS_RUN_EPOCHS,
+        data=None,
+        first_layer="conv1",
+        hold_bias_rate=True,
+    ):
+        super().__init__()
+        self.epochs = epochs
+        self.data = data
+        self.first_layer = first_layer
+        self.hold_bias_rate = hold_bias_rate
+        self._first = None
+
+    def phase(self, epoch):
+        """Share of the rate, of conv1's beside it, and whether noise."""
+        position = epoch * AS_RUN_EPOCHS / self.epochs
+        return [row[1:] for row in AS_RUN if row[0] <= position][-1]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        share, first_layer, noise = self.phase(epoch)
+        optimizer = self.model.optimizer
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        if not hasattr(inner, "set_multiplier"):
+            raise TypeError(
+                "`AsRunSchedule` needs an `AlexNetSGD`. Received: "
+                f"{type(inner).__name__}"
+            )
+        if not inner.built:
+            inner.build(self.model.trainable_variables)
+        if self._first is None:
+            self._first = (_rate(inner), inner.bias_multiplier)
+        rate, bias_multiplier = self._first
+        inner.learning_rate = rate * share
+        if self.hold_bias_rate:
+            inner.bias_multiplier = bias_multiplier / share
+        inner.set_multiplier(self.first_layer, first_layer)
+        if self.data is not None and not noise:
+            self.data.color_sigma.assign(0.0)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["learning_rate"] = _rate(self.model.optimizer)
+
+
+def _rate(optimizer):
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
