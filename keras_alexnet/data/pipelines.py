@@ -34,11 +34,23 @@ def _images(split, resize, cache):
         raise ValueError(
             f'`cache` must be None or "memory". Received: cache={cache!r}'
         )
-    stored = tf.data.Dataset.range(split.count).map(
+    return _in_memory(load, split.count, resize)
+
+
+def _in_memory(load, count, resize):
+    """Runs `load` once for all indices; the function that looks them up."""
+    with tf.device("CPU:0"):
+        stored = tf.Variable(
+            tf.zeros((count, resize, resize, 3), tf.uint8), trainable=False
+        )
+    images = tf.data.Dataset.range(count).map(
         load, num_parallel_calls=tf.data.AUTOTUNE
     )
-    stored = stored.batch(split.count).get_single_element()
-    return lambda index: stored[index]
+    rows = tf.data.Dataset.zip(tf.data.Dataset.range(count), images)
+    for row, image in rows.batch(64).prefetch(2):
+        # In place, where a slice assignment would copy the whole variable.
+        stored.scatter_update(tf.IndexedSlices(image, row))
+    return stored.sparse_read
 
 
 class TrainingData:
@@ -76,6 +88,7 @@ class TrainingData:
 
     Example:
 
+    >>> from keras_alexnet.data.sources import load_source
     >>> source = load_source("digits")
     >>> data = TrainingData(source, input_size=64, flip=False)
     >>> data.seek(epoch=3, step=10)
@@ -224,6 +237,7 @@ def evaluation_data(
 
     Example:
 
+    >>> from keras_alexnet.data.sources import load_source
     >>> data = evaluation_data(load_source("digits"), input_size=64)
     >>> next(iter(data))[0].shape
     TensorShape([128, 73, 73, 3])

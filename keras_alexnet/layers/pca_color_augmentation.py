@@ -118,10 +118,10 @@ class PCAColorAugmentation(keras.layers.Layer):
     Example:
 
     >>> images = np.full((2, 4, 4, 3), 200, "uint8")
-    >>> layer = keras_alexnet.layers.PCAColorAugmentation(seed=0)
+    >>> layer = PCAColorAugmentation(seed=0)
     >>> layer(images, training=True).shape
     TensorShape([2, 4, 4, 3])
-    >>> float(keras.ops.max(layer(images, training=False)))
+    >>> float(ops.max(layer(images, training=False)))
     200.0
 
     Reference: [Krizhevsky et al., 2012](https://papers.nips.cc/paper/4824),
