@@ -1,0 +1,177 @@
+"""Top-1 and top-5 error with confidence intervals, per class and overall."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+# The 97.5 % point of the standard normal distribution.
+Z95 = 1.959963984540054
+
+
+def wilson_interval(errors, n):
+    """95 % confidence interval of an error rate, after Wilson (1927).
+
+    ```
+    (p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n),  z = 1.96
+    ```
+
+    Unlike the textbook `p ± 1.96 sqrt(p(1-p)/n)` it stays within 0 and 1 and
+    keeps a width where no error was seen.
+
+    Args:
+        errors: Integer, number of wrong answers.
+        n: Integer, number of answers, 1 or more.
+
+    Returns:
+        Tuple `(low, high)` of floats.
+
+    Raises:
+        ValueError: If `n` is less than 1 or `errors` not in 0 to `n`.
+
+    Example:
+
+    >>> [round(bound, 4) for bound in wilson_interval(0, 100)]
+    [0.0, 0.037]
+    """
+    if n < 1 or not 0 <= errors <= n:
+        raise ValueError(
+            "`n` must be positive and `errors` in 0 to `n`. "
+            f"Received: errors={errors}, n={n}"
+        )
+    p = errors / n
+    spread = Z95 * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
+    center = p + Z95**2 / (2 * n)
+    scale = 1 + Z95**2 / n
+    return (
+        max(0.0, (center - spread) / scale),
+        min(1.0, (center + spread) / scale),
+    )
+
+
+def top_k_wrong(probabilities, labels, k):
+    """Which examples have fewer than `k` classes ranked before the label's.
+
+    Of equally probable classes the one with the lower index ranks first, so
+    a constant prediction is not right for every class.
+
+    Args:
+        probabilities: Array of shape `(n, classes)`.
+        labels: Integer array of shape `(n,)`.
+        k: Integer.
+
+    Returns:
+        Boolean array of shape `(n,)`, true where the answer is wrong.
+
+    Example:
+
+    >>> top_k_wrong(np.array([[0.2, 0.5, 0.3]]), np.array([2]), 1).tolist()
+    [True]
+    """
+    own = np.take_along_axis(probabilities, labels[:, None], axis=1)
+    index = np.arange(probabilities.shape[1])
+    before = (probabilities > own) | (
+        (probabilities == own) & (index < labels[:, None])
+    )
+    return before.sum(axis=1) >= k
+
+
+@dataclasses.dataclass(frozen=True)
+class Errors:
+    """What a model got wrong on a data set; `str()` is a readable table.
+
+    Args:
+        labels: Integer array of shape `(n,)`.
+        top1_wrong: Boolean array of shape `(n,)`.
+        top5_wrong: Boolean array of shape `(n,)`.
+        views: Name of the views that were averaged.
+        class_names: Names, one per class.
+
+    Example:
+
+    >>> errors = Errors(np.array([0, 1]), np.array([False, True]),
+    ...                 np.array([False, False]), "center", ("cat", "dog"))
+    >>> errors.top1_error
+    0.5
+    >>> print(errors)
+    center view, n = 2
+    top-1 error  50.0 %  (95 % interval 9.5 to 90.5)
+    top-5 error   0.0 %  (95 % interval 0.0 to 65.8)
+    """
+
+    labels: np.ndarray
+    top1_wrong: np.ndarray
+    top5_wrong: np.ndarray
+    views: str
+    class_names: tuple
+
+    @property
+    def n(self):
+        return len(self.labels)
+
+    @property
+    def top1_error(self):
+        return float(self.top1_wrong.mean())
+
+    @property
+    def top5_error(self):
+        return float(self.top5_wrong.mean())
+
+    @property
+    def top1_interval(self):
+        return wilson_interval(int(self.top1_wrong.sum()), self.n)
+
+    @property
+    def top5_interval(self):
+        return wilson_interval(int(self.top5_wrong.sum()), self.n)
+
+    def per_class(self):
+        """Errors of each class that has examples.
+
+        Returns:
+            List of dicts with `name`, `n`, `top1_error`, `top5_error` and
+            `top1_interval`, in the order of the classes.
+        """
+        rows = []
+        for label, name in enumerate(self.class_names):
+            chosen = self.labels == label
+            n = int(chosen.sum())
+            if n:
+                wrong = self.top1_wrong[chosen]
+                rows.append(
+                    {
+                        "name": name,
+                        "n": n,
+                        "top1_error": float(wrong.mean()),
+                        "top5_error": float(self.top5_wrong[chosen].mean()),
+                        "top1_interval": wilson_interval(int(wrong.sum()), n),
+                    }
+                )
+        return rows
+
+    def table(self):
+        """The per-class errors as text, the worst class first."""
+        rows = sorted(self.per_class(), key=lambda row: -row["top1_error"])
+        width = max([5] + [len(row["name"]) for row in rows])
+        lines = [f"{'class':{width}}      n  top-1 %  95 % interval  top-5 %"]
+        for row in rows:
+            low, high = row["top1_interval"]
+            lines.append(
+                f"{row['name']:{width}} {row['n']:6d} "
+                f"{100 * row['top1_error']:8.1f}  "
+                f"{100 * low:5.1f} to {100 * high:5.1f} "
+                f"{100 * row['top5_error']:8.1f}"
+            )
+        return "\n".join(lines)
+
+    def __str__(self):
+        plural = "view" if self.views == "center" else "views"
+        lines = [f"{self.views} {plural}, n = {self.n}"]
+        for name in ("top1", "top5"):
+            low, high = getattr(self, f"{name}_interval")
+            lines.append(
+                f"top-{name[-1]} error "
+                f"{100 * getattr(self, f'{name}_error'):5.1f} %  "
+                f"(95 % interval {100 * low:.1f} to {100 * high:.1f})"
+            )
+        return "\n".join(lines)
