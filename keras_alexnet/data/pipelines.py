@@ -123,7 +123,10 @@ class TrainingData:
         self._batch_size = batch_size
         self._random_crop = crop == "random"
         self._flip = flip
-        self._color = PCAColorAugmentation() if color is True else color
+        self._color = color
+        if color is True:
+            # Not the global policy: batches stay float32.
+            self._color = PCAColorAugmentation(dtype="float32")
         self._drop_remainder = drop_remainder
         self._seed = seed
         steps, rest = divmod(self._split.count, batch_size)
@@ -208,12 +211,11 @@ class TrainingData:
         return image, label, noise, sigma
 
     def _finish(self, images, labels, noise, sigma):
-        if not self._color:
-            return tf.cast(images, tf.float32), labels
-        images = self._color(
-            images, training=True, seed=noise[0], sigma=sigma[0]
-        )
-        return images, labels
+        if self._color:
+            images = self._color(
+                images, training=True, seed=noise[0], sigma=sigma[0]
+            )
+        return tf.cast(images, tf.float32), labels
 
 
 def evaluation_data(
