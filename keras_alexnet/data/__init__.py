@@ -8,3 +8,5 @@ from keras_alexnet.data.pipelines import default_resize as default_resize
 from keras_alexnet.data.pipelines import evaluation_data as evaluation_data
 from keras_alexnet.data.sources import Source as Source
 from keras_alexnet.data.sources import load_source as load_source
+from keras_alexnet.data.statistics import mean_color as mean_color
+from keras_alexnet.data.statistics import mean_image as mean_image

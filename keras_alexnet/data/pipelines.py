@@ -123,10 +123,7 @@ class TrainingData:
         self._batch_size = batch_size
         self._random_crop = crop == "random"
         self._flip = flip
-        self._color = color
-        if color is True:
-            # Not the global policy: batches stay float32.
-            self._color = PCAColorAugmentation(dtype="float32")
+        self._color = PCAColorAugmentation() if color is True else color
         self._drop_remainder = drop_remainder
         self._seed = seed
         steps, rest = divmod(self._split.count, batch_size)

@@ -271,7 +271,9 @@ def _from_tfds(name, data_dir):
         for split in info.splits
         if split in (TRAIN, *_TEST_NAMES)
     }
-    return Source(name, class_names, splits, f"{name}-{info.version}")
+    # A local copy may hold fewer examples than the published version.
+    sizes = {n: (s.num_examples, s.num_bytes) for n, s in info.splits.items()}
+    return Source(name, class_names, splits, f"{info.version}-{sizes}")
 
 
 def _read_tfds(builder, split, image_key, label_key, class_names):

@@ -77,6 +77,8 @@ class PCAColorAugmentation(keras.layers.Layer):
     fb.resnet.torch and tensorpack do). Nothing is clipped, as in 2012.
     Arithmetic is float32 (float64 if the layer's dtype is), the result has the
     layer's compute dtype, never an integer one, so uint8 images do not wrap.
+    That is float32 by default, whatever the global policy: bfloat16 cannot
+    tell 200.3 from 200.
 
     Args:
         sigma: Float, standard deviation of `alpha`. Defaults to `0.1`
@@ -100,7 +102,8 @@ class PCAColorAugmentation(keras.layers.Layer):
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
             Keras's setting.
         seed: Integer or `None`. Equal seeds give equal sequences of draws.
-        **kwargs: `name`, `dtype` and other base layer arguments.
+        **kwargs: `name`, `dtype` (defaults to `"float32"`) and other base
+            layer arguments.
 
     Call arguments:
         images: Tensor of shape `(batch, height, width, 3)` or
@@ -143,6 +146,7 @@ class PCAColorAugmentation(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
+        kwargs.setdefault("dtype", "float32")
         super().__init__(autocast=False, **kwargs)
         if sigma < 0:
             raise ValueError(
