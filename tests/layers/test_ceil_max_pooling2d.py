@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+from checks import check_layer
+
+from keras_alexnet.layers import CeilMaxPooling2D
+
+
+def test_by_hand():
+    x = -np.arange(1.0, 17.0, dtype="float32").reshape(1, 4, 4, 1)
+    y = np.asarray(CeilMaxPooling2D(3, 2)(x))[0, :, :, 0]
+    # Windows at rows and columns 0-2 and 2-3; what hangs over is no zero.
+    np.testing.assert_array_equal(y, [[-1, -3], [-9, -11]])
+
+
+@pytest.mark.parametrize("size", range(2, 20))
+@pytest.mark.parametrize("pool_size, strides", [(3, 2), (2, 2), (3, 3), (3, 1)])
+def test_matches_pytorch(size, pool_size, strides):
+    torch = pytest.importorskip("torch", reason="PyTorch is a peer")
+    if size < pool_size:
+        pytest.skip("PyTorch refuses images smaller than the window")
+    x = np.random.default_rng(0).normal(size=(1, 2, size, size))
+    want = torch.nn.MaxPool2d(pool_size, strides, ceil_mode=True)(
+        torch.tensor(x, dtype=torch.float32)
+    ).numpy()
+    x = x.astype("float32").transpose(0, 2, 3, 1)
+    layer = CeilMaxPooling2D(pool_size, strides)
+    got = np.asarray(layer(x)).transpose(0, 3, 1, 2)
+    assert layer.compute_output_shape(x.shape)[1] == want.shape[2]
+    np.testing.assert_array_equal(got, want)
+
+
+def test_layer_contract(tmp_path):
+    x = np.random.default_rng(0).normal(size=(2, 8, 6, 3)).astype("float32")
+    arguments = {"pool_size": 3, "strides": 2}
+    check_layer(CeilMaxPooling2D, arguments, x, tmp_path)
+
+
+def test_strides_beyond_the_window():
+    with pytest.raises(ValueError, match="must not exceed `pool_size`. .*3"):
+        CeilMaxPooling2D(2, 3)
