@@ -1,0 +1,68 @@
+"""What a network costs: multiply-adds and neurons, layer by layer."""
+
+import math
+
+import keras
+
+
+def multiply_adds(model):
+    """Multiply-adds of one image's forward pass, per layer with weights.
+
+    ```
+    convolution: pixels_out * filters * kernel_area * channels_in / groups
+    dense:       units_in * units_out
+    ```
+
+    Biases, activations, normalization and pooling are not counted, as is
+    usual.
+
+    Args:
+        model: A `keras.Model` with a fixed input size.
+
+    Returns:
+        Dict of layer name to integer.
+
+    Example:
+
+    >>> from keras_alexnet import AlexNet
+    >>> sum(multiply_adds(AlexNet()).values())
+    724406816
+    """
+    found = {}
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            kernel = math.prod(layer.kernel.shape)
+            first = layer.data_format == "channels_first"
+            shape = layer.output.shape
+            found[layer.name] = kernel * math.prod(
+                shape[2:] if first else shape[1:3]
+            )
+        elif isinstance(layer, keras.layers.Dense):
+            found[layer.name] = math.prod(layer.kernel.shape)
+    return found
+
+
+def neurons(model):
+    """Outputs of each layer that has weights, as the paper counts neurons.
+
+    Args:
+        model: A `keras.Model` with a fixed input size.
+
+    Returns:
+        Dict of layer name to integer.
+
+    Example:
+
+    >>> from keras_alexnet import AlexNet
+    >>> sum(neurons(AlexNet()).values())  # "650,000 neurons"
+    659272
+
+    Reference: [Krizhevsky et al., 2012](
+    https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks),
+    abstract; its section 3.5 gives conv1 253,440, which is not 55 * 55 * 96.
+    """
+    return {
+        layer.name: math.prod(layer.output.shape[1:])
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)
+    }

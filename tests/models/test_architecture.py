@@ -1,0 +1,108 @@
+import dataclasses
+
+import pytest
+
+from keras_alexnet.models import architecture
+from keras_alexnet.models.architecture import PAPER
+from keras_alexnet.models.architecture import PRESETS
+from keras_alexnet.models.architecture import conv_size
+from keras_alexnet.models.architecture import difference
+from keras_alexnet.models.architecture import minimum_input_size
+from keras_alexnet.models.architecture import resolve
+from keras_alexnet.models.architecture import sizes
+
+
+def vary(**changes):
+    return dataclasses.replace(PAPER, **changes)
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_every_preset_keeps_the_sizes_of_the_paper(preset):
+    found = sizes(preset)
+    assert [found[f"conv{i}"] for i in (1, 2, 3, 4, 5)] == [55, 27, 13, 13, 13]
+    assert [found[f"pool{i}"] for i in (1, 2, 5)] == [27, 13, 6]
+
+
+@pytest.mark.parametrize(
+    "size, kernel, stride, padding, want",
+    [
+        (224, 11, 4, "ceil", 55),
+        (224, 11, 4, "valid", 54),
+        (224, 11, 4, "same", 56),
+        (224, 11, 4, 2, 55),
+        (227, 11, 4, "valid", 55),
+        (10, 11, 4, "valid", 0),
+    ],
+)
+def test_conv_size(size, kernel, stride, padding, want):
+    assert conv_size(size, kernel, stride, padding) == want
+
+
+def test_smallest_image_by_hand():
+    # OWT, floor: pool5 needs 3, so pool2 3, so conv2 7, pool1 7, conv1 15,
+    # which 11 + 14 * 4 - 2 * 2 = 63 pixels give: torchvision's own minimum.
+    assert minimum_input_size(resolve("owt")) == 63
+    # PAPER, ceil: pool5 needs 2, so conv2 4, so conv1 8; 11 + 6 * 4 + 1 = 36.
+    assert minimum_input_size(PAPER) == 36
+
+
+def test_groups_follow_the_figure():
+    groups = {name: PAPER.groups(name) for name in PAPER.layer_names}
+    assert groups == {
+        "conv1": 1,
+        "conv2": 2,
+        "conv3": 1,
+        "conv4": 2,
+        "conv5": 2,
+        "fc6": 1,
+        "fc7": 1,
+        "fc8": 1,
+    }
+
+
+def test_difference():
+    changed = vary(name="other", lrn_n=9, pool_size=2)
+    assert difference(PAPER, changed) == "lrn_n: 5 -> 9\npool_size: 3 -> 2"
+    assert difference(PAPER, PAPER) == ""
+    with pytest.raises(TypeError, match="one class. Received: a=Architecture"):
+        difference(PAPER, 1)
+
+
+def test_str_has_a_line_per_field():
+    lines = str(PAPER).splitlines()
+    assert len(lines) == len(dataclasses.fields(PAPER))
+    assert "lrn_alpha           0.0001" in lines
+
+
+def test_resolve():
+    assert resolve(PAPER) is PAPER
+    assert resolve("code_2012") is architecture.CODE_2012
+    with pytest.raises(ValueError, match="one of paper, code_2012.*'vgg'"):
+        resolve("vgg")
+    with pytest.raises(TypeError, match="an `Architecture` or the name"):
+        resolve(None)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"filters": (96, 256)}, "`filters` must have one entry per"),
+        ({"initial_stds": (0.01,)}, "`initial_stds` must have one entry for"),
+        ({"normalization": "layer"}, "`normalization` must be one of"),
+        ({"lrn_convention": "avg"}, "`lrn_convention` must be one of"),
+        ({"pool_rounding": "up"}, "`pool_rounding` must be one of"),
+        ({"dropout_position": "in"}, "`dropout_position` must be one of"),
+        ({"mean": "none"}, "`mean` must be one of"),
+        ({"channel_order": "gbr"}, "`channel_order` must be one of"),
+        ({"stages": ("relu",) * 5}, "`stages` must be made of the words"),
+        ({"paddings": ("full",) * 5}, "`paddings` must be of"),
+        ({"initial_biases": ("x",) * 8}, "`initial_biases` must be of"),
+        ({"cross": ("conv9",)}, "`cross` must name layers among"),
+        ({"columns": 0}, "`columns` must be 1 or more"),
+        ({"columns": 5}, "width of conv1 must be divisible .* columns=5"),
+        ({"fc_units": (4096, 4095)}, "width of fc7 must be divisible"),
+    ],
+)
+def test_impossible_combinations(changes, message):
+    with pytest.raises(ValueError, match=message):
+        vary(**changes)
