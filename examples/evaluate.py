@@ -1,0 +1,58 @@
+"""Evaluates a saved model: center, ten or nine views, with intervals.
+
+python examples/train.py --output=runs/train
+python examples/evaluate.py --model=runs/train/alexnet.keras
+"""
+
+import os
+
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+from absl import app
+from absl import flags
+
+# Registers the layers, so that Keras can load them.
+import keras_alexnet  # noqa: F401
+from keras_alexnet.data import evaluation_data
+from keras_alexnet.data import load_source
+from keras_alexnet.evaluation import evaluate
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("model", None, "A .keras file.", required=True)
+flags.DEFINE_string(
+    "dataset", "digits", '"digits", a TFDS name, or a folder of class folders.'
+)
+flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
+flags.DEFINE_string("split", "test", "Which split.")
+flags.DEFINE_multi_enum(
+    "views", ["center", "ten"], ["center", "ten", "nine"], "What is averaged."
+)
+flags.DEFINE_enum(
+    "order", "cuda-convnet", ["cuda-convnet", "caffe"], "Of the ten views."
+)
+flags.DEFINE_integer("batch_size", 32, "Images, each of up to ten views.")
+flags.DEFINE_bool("per_class", True, "Print a line per class.")
+
+
+def main(_):
+    model = keras.saving.load_model(FLAGS.model, compile=False)
+    source = load_source(FLAGS.dataset, FLAGS.data_dir)
+    size = model.input_shape[1]
+    data = evaluation_data(source, FLAGS.split, size, FLAGS.batch_size)
+    for views in FLAGS.views:
+        errors = evaluate(
+            model,
+            data,
+            views,
+            order=FLAGS.order,
+            class_names=source.class_names,
+        )
+        print(errors)
+        if FLAGS.per_class:
+            print(errors.table())
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,1 @@
+from keras_alexnet.visualization.curves import plot_curves as plot_curves

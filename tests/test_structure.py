@@ -1,0 +1,117 @@
+"""The rules of the house: who imports whom, and what is imported when."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import keras_alexnet
+
+ROOT = pathlib.Path(keras_alexnet.__file__).parent
+
+ALLOWED = {
+    "layers": {"keras", "numpy"},
+    "weights": {"numpy", "keras"},
+    "models": {"keras", "numpy", "layers", "weights"},
+    "distribution": {"keras", "numpy", "tensorflow", "layers", "models"},
+    "data": {"keras", "numpy", "tensorflow", "layers"},
+    "training": {"keras", "numpy", "layers", "models", "data"},
+    "evaluation": {"keras", "numpy", "models", "data"},
+    "tuning": {
+        "keras",
+        "numpy",
+        "layers",
+        "models",
+        "data",
+        "training",
+        "evaluation",
+    },
+    "visualization": {"keras", "numpy", "models", "data"},
+}
+
+MODULES = sorted(ROOT.glob("*/*.py"))
+
+
+def imports(path, nested):
+    """Modules imported by a file, at its top level or inside functions."""
+    tree = ast.parse(path.read_text())
+    top = set(map(id, tree.body))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom) and (
+            (id(node) not in top) == nested
+        ):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            else:
+                yield node.module
+
+
+def test_every_package_is_known():
+    found = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert found <= set(ALLOWED)
+    assert {"layers", "models", "data", "training", "evaluation"} <= found
+
+
+@pytest.mark.parametrize(
+    "path", MODULES, ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_import_direction(path):
+    package = path.parent.name
+    for name in imports(path, nested=False):
+        first, *rest = name.split(".")
+        if first == "keras_alexnet":
+            assert rest, "the package root is imported"
+            target = rest[0]
+            assert target == package or target in ALLOWED[package], name
+        elif first not in sys.stdlib_module_names:
+            assert first in ALLOWED[package], name
+    for name in imports(path, nested=True):
+        if name.startswith("keras_alexnet"):
+            target = name.split(".")[1]
+            assert target == package or target in ALLOWED[package], name
+
+
+def test_the_import_test_sees_a_wrong_import(tmp_path):
+    wrong = tmp_path / "layers" / "wrong.py"
+    wrong.parent.mkdir()
+    wrong.write_text("from keras_alexnet.models import AlexNet\n")
+    with pytest.raises(AssertionError, match="keras_alexnet.models"):
+        test_import_direction(wrong)
+
+
+def test_public_names_are_documented():
+    for path in ROOT.glob("**/*.py"):
+        for node in ast.parse(path.read_text()).body:
+            public = isinstance(node, ast.FunctionDef | ast.ClassDef) and (
+                not node.name.startswith("_")
+            )
+            if public:
+                assert ast.get_docstring(node), f"{path.name}: {node.name}"
+
+
+def test_import_brings_no_optional_package():
+    code = (
+        "import sys, keras; before = set(sys.modules);"
+        "import keras_alexnet;"
+        "print(*(set(sys.modules) - before))"
+    )
+    new = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout.split()
+    assert "keras_alexnet" in new
+    heavy = {
+        "tensorflow_datasets",
+        "keras_tuner",
+        "matplotlib",
+        "sklearn",
+        "PIL",
+        "torch",
+        "safetensors",
+    }
+    assert not heavy & {name.split(".")[0] for name in new}
