@@ -153,7 +153,7 @@ class Errors:
         """The per-class errors as text, the worst class first."""
         rows = sorted(self.per_class(), key=lambda row: -row["top1_error"])
         width = max([5] + [len(row["name"]) for row in rows])
-        lines = [f"{'class':{width}}      n  top-1 %  95 % interval  top-5 %"]
+        lines = [f"{'class':{width}}      n  top-1 %   95 % interval  top-5 %"]
         for row in rows:
             low, high = row["top1_interval"]
             lines.append(

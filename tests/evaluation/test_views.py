@@ -1,0 +1,113 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_alexnet.evaluation import evaluate
+from keras_alexnet.evaluation import predict_views
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("crops are TensorFlow's", allow_module_level=True)
+
+
+def corner_model(size=4):
+    """Its first class's probability is the view's top left pixel."""
+    inputs = keras.Input((size, size, 1))
+    corner = keras.layers.Flatten()(inputs[:, :1, :1])
+    outputs = keras.layers.Concatenate()([corner, 1 - corner])
+    return keras.Model(inputs, outputs)
+
+
+def ramp(side):
+    """Pixels from 0 to 1, all different."""
+    return np.arange(side * side, dtype="float32").reshape(1, side, side, 1) / (
+        side * side
+    )
+
+
+def test_center_view_by_hand():
+    x = ramp(6)
+    got = predict_views(corner_model(), x, "center")[0, 0]
+    assert got == pytest.approx(x[0, 1, 1, 0])
+
+
+@pytest.mark.parametrize("order", ["cuda-convnet", "caffe"])
+def test_ten_views_by_hand(order):
+    x = ramp(6)
+    corners = [(0, 0), (0, 2), (1, 1), (2, 0), (2, 2)]
+    # A mirrored view's top left pixel is the view's top right one.
+    want = np.mean(
+        [x[0, r, c, 0] for r, c in corners]
+        + [x[0, r, c + 3, 0] for r, c in corners]
+    )
+    got = predict_views(corner_model(), x, "ten", order=order)[0, 0]
+    assert got == pytest.approx(want)
+
+
+def test_nine_views_by_hand():
+    x = ramp(6)
+    want = np.mean([x[0, r, c, 0] for r in (0, 1, 2) for c in (0, 1, 2)])
+    assert predict_views(corner_model(), x, "nine")[0, 0] == pytest.approx(want)
+
+
+def test_probabilities_are_averaged_and_not_logits():
+    inputs = keras.Input((2, 2, 1))
+    logits = keras.Model(inputs, keras.layers.Flatten()(inputs))
+    x = np.arange(9, dtype="float32").reshape(1, 3, 3, 1)
+    views = [
+        keras.ops.convert_to_numpy(keras.ops.softmax(view.reshape(-1)))
+        for view in (x[0, r : r + 2, c : c + 2] for r in (0, 1) for c in (0, 1))
+    ]
+    views.append(views[0])
+    mirrored = [view.reshape(2, 2)[:, ::-1].reshape(-1) for view in views]
+    got = predict_views(logits, x, "ten", from_logits=True)[0]
+    np.testing.assert_allclose(
+        got, np.mean(views + mirrored, axis=0), rtol=1e-5
+    )
+
+
+def test_evaluate_counts():
+    x = np.concatenate([np.full((1, 6, 6, 1), p) for p in (0.9, 0.8, 0.3)])
+    data = [(x[:2], np.array([0, 1])), (x[2:], np.array([1]))]
+    errors = evaluate(corner_model(), data, "ten", class_names=("a", "b"))
+    assert (errors.n, errors.views) == (3, "ten")
+    np.testing.assert_array_equal(errors.top1_wrong, [False, True, False])
+    assert errors.top5_error == 0.0
+    assert [row["name"] for row in errors.per_class()] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"views": "all"}, "`views` must be one of .*'all'"),
+        ({"size": 9}, "`size` must not exceed the image.*size=9"),
+        ({"order": "keras"}, "`order` must be one of .*'keras'"),
+    ],
+)
+def test_bad_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        predict_views(corner_model(), ramp(6), **options)
+
+
+def test_size_of_a_model_of_any_size():
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, keras.layers.GlobalMaxPooling2D()(inputs))
+    with pytest.raises(ValueError, match="`size` must be given"):
+        predict_views(model, np.zeros((1, 6, 6, 3)))
+
+
+def test_outputs_that_are_no_probabilities():
+    with pytest.raises(ValueError, match="`from_logits=True`.*minimum -"):
+        predict_views(corner_model(), 5 + ramp(6))
+    with pytest.raises(ValueError, match="must be finite. Received: NaN"):
+        predict_views(corner_model(), np.nan * ramp(6))
+
+
+def test_labels_out_of_range_are_named():
+    data = [(ramp(6), np.array([1])), (ramp(6), np.array([7]))]
+    with pytest.raises(ValueError, match="0 to 1, .*label 7 of example 1"):
+        evaluate(corner_model(), data)
+
+
+def test_no_data():
+    with pytest.raises(ValueError, match="at least one batch"):
+        evaluate(corner_model(), [])
