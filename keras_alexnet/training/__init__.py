@@ -1,8 +1,8 @@
 """The 2012 recipe: optimizer, schedules, metrics, backups."""
 
+from keras_alexnet.training.backup import ResumableBackup as ResumableBackup
 from keras_alexnet.training.callbacks import DivergenceGuard as DivergenceGuard
 from keras_alexnet.training.callbacks import EpochSeek as EpochSeek
-from keras_alexnet.training.callbacks import ResumableBackup as ResumableBackup
 from keras_alexnet.training.fitting import fit as fit
 from keras_alexnet.training.fitting import make_schedule as make_schedule
 from keras_alexnet.training.metrics import TopKError as TopKError

@@ -5,9 +5,9 @@ import pathlib
 
 import keras
 
+from keras_alexnet.training.backup import ResumableBackup
 from keras_alexnet.training.callbacks import DivergenceGuard
 from keras_alexnet.training.callbacks import EpochSeek
-from keras_alexnet.training.callbacks import ResumableBackup
 from keras_alexnet.training.metrics import TopKError
 from keras_alexnet.training.recipe import resolve
 from keras_alexnet.training.schedules import AsRunSchedule
@@ -40,7 +40,13 @@ def make_schedule(recipe, data=None, epochs=None):
             patience=recipe.patience,
         )
     if recipe.schedule == "as_run":
-        return AsRunSchedule(epochs, data)
+        return AsRunSchedule(
+            learning_rate=recipe.learning_rate,
+            bias_multiplier=recipe.bias_multiplier,
+            color_sigma=recipe.color_sigma,
+            epochs=epochs,
+            data=data,
+        )
     if recipe.schedule == "cosine":
         return cosine_schedule(recipe.learning_rate, epochs)
     return None
@@ -84,9 +90,16 @@ def fit(
 
     Example:
 
+    >>> from keras_alexnet.data import TrainingData
+    >>> from keras_alexnet.data import load_source
     >>> data = TrainingData(load_source("digits"), input_size=64)
-    >>> model = AlexNet(input_shape=(64, 64, 3), classes=10)
-    >>> history = fit(model, "small_data", data, epochs=0, verbose=0)
+    >>> image = keras.Input((64, 64, 3))
+    >>> features = keras.layers.Flatten()(image / 255)
+    >>> probabilities = keras.layers.Dense(10, "softmax")(features)
+    >>> model = keras.Model(image, probabilities)
+    >>> history = fit(model, "small_data", data, epochs=1, verbose=0)
+    >>> sorted(history.history)
+    ['learning_rate', 'loss', 'top1_error', 'top5_error']
     """
     recipe = resolve(recipe)
     epochs = recipe.epochs if epochs is None else epochs
@@ -105,27 +118,30 @@ def fit(
         jit_compile=jit_compile,
     )
     schedule = make_schedule(recipe, data, epochs)
-    kept = [*callbacks] if schedule is None else [schedule, *callbacks]
+    callbacks = [DivergenceGuard(), *callbacks]
+    if schedule is not None:
+        callbacks.insert(0, schedule)
     if directory is None:
-        last = EpochSeek(data)
+        callbacks.append(EpochSeek(data))
     else:
         directory = pathlib.Path(directory)
-        kept += _logs(directory)
-        last = ResumableBackup(directory / "backup", data, every, kept)
+        callbacks += _logs(directory)
+        backup = ResumableBackup(directory / "backup", data, every, callbacks)
+        callbacks = [*callbacks, backup]
     return model.fit(
         _counted(data),
         epochs=epochs,
         validation_data=validation_data,
-        callbacks=[*kept, DivergenceGuard(), last],
+        callbacks=callbacks,
         verbose=verbose,
         shuffle=False,
     )
 
 
 def _counted(data):
-    """The dataset with its length, which `fit` must know.
+    """The dataset with its length, where it does not know it.
 
-    Otherwise it finds the end of an epoch by a step without data, which
+    Otherwise `fit` finds the end of an epoch by a step without data, which
     counts as an iteration and may advance the random state.
     """
     import tensorflow as tf

@@ -46,8 +46,8 @@ class TopKError(keras.metrics.MeanMetricWrapper):
 
     Example:
 
-    >>> scores = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]])
-    >>> float(TopKError(2)(np.array([1, 2]), scores))
+    >>> scores = [[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]
+    >>> float(TopKError(2)([1, 2], scores))
     0.5
 
     Reference: [Krizhevsky et al., 2012](https://papers.nips.cc/paper/4824),

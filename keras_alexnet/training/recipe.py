@@ -3,6 +3,7 @@
 import dataclasses
 
 from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
+from keras_alexnet.models.architecture import Architecture
 from keras_alexnet.training.optimizer import AlexNetSGD
 
 SCHEDULES = ("plateau", "as_run", "cosine", "constant")
@@ -76,6 +77,8 @@ class Recipe:
     # Section 2: "centered raw RGB values of the pixels".
     pixel_std: float = 1.0
 
+    __str__ = Architecture.__str__
+
     def __post_init__(self):
         for name, choices in (
             ("schedule", SCHEDULES),
@@ -104,7 +107,7 @@ class Recipe:
         Example:
 
         >>> from keras_alexnet.models.architecture import PAPER
-        >>> SMALL_DATA.prepare(PAPER).lrn_alpha
+        >>> round(SMALL_DATA.prepare(PAPER).lrn_alpha, 4)
         0.3364
         """
         changes = {}
@@ -152,13 +155,6 @@ class Recipe:
             weight_decay=self.weight_decay,
             bias_multiplier=self.bias_multiplier,
             **kwargs,
-        )
-
-    def __str__(self):
-        width = max(len(f.name) for f in dataclasses.fields(self))
-        return "\n".join(
-            f"{field.name:{width}}  {getattr(self, field.name)}"
-            for field in dataclasses.fields(self)
         )
 
 

@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from keras_alexnet.training.optimizer import AlexNetSGD
+
 # Net #145 on ILSVRC-2012, from the comments of layers/layer-params-145.cfg:
 # epoch, learning rate as a share of the first, multiplier of conv1's, whether
 # there is color noise. "Killed" at epoch 91.
@@ -101,9 +103,9 @@ class DivideOnPlateau(keras.callbacks.Callback):
         self.divided = 0
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.monitor not in (logs or {}):
+        if self.monitor not in logs:
             raise ValueError(
-                f"`monitor` must be one of {sorted(logs or {})}; a validation "
+                f"`monitor` must be one of {sorted(logs)}; a validation "
                 "error needs `validation_data`. Received: "
                 f"monitor={self.monitor!r}"
             )
@@ -128,20 +130,23 @@ class DivideOnPlateau(keras.callbacks.Callback):
 class AsRunSchedule(keras.callbacks.Callback):
     """The learning rates of 2012, which their author set by hand.
 
-    | epoch of 91 | rate | conv1 | color noise |
+    | from epoch (of 91) | rate | of conv1 | color noise |
     |---|---|---|---|
     | 0 | 0.01 | 0.01 | 0.1 |
     | 25 | 0.001 | 0.001 | 0.1 |
     | 51 | 0.0001 | 0.0001 | 0.1 |
     | 67 | 0.0001 | 0.00001 | 0 |
-    | 72 | 0.0001 | frozen | 0 |
-    | 79 | 0.00001 | frozen | 0 |
+    | 72 | 0.0001 | 0 | 0 |
+    | 79 | 0.00001 | 0 | 0 |
 
-    The biases' rate was never lowered.
+    The rate of the biases, twice the first, was never lowered.
 
     Args:
+        learning_rate: Float, the first. Defaults to `0.01`.
+        bias_multiplier: Float, of the biases' first rate. Defaults to `2`.
+        color_sigma: Float, the noise while there is some. Defaults to `0.1`.
         epochs: Integer, to which the table is scaled. Defaults to `91`.
-        data: A `TrainingData` whose `color_sigma` is switched off, or `None`.
+        data: A `TrainingData` whose `color_sigma` is set, or `None`.
         first_layer: String. Defaults to `"conv1"`.
         hold_bias_rate: Boolean. Whether the biases keep their first rate.
             Defaults to `True`.
@@ -151,7 +156,8 @@ class AsRunSchedule(keras.callbacks.Callback):
 
     Example:
 
-    >>> [AsRunSchedule(epochs=30).phase(epoch)[0] for epoch in (0, 8, 9, 29)]
+    >>> schedule = AsRunSchedule(epochs=30)
+    >>> [schedule.phase(epoch)[0] for epoch in (0, 8, 9, 29)]
     [1.0, 1.0, 0.1, 0.001]
 
     Reference: cuda-convnet `layers/layer-params-145.cfg`, comments.
@@ -159,47 +165,56 @@ class AsRunSchedule(keras.callbacks.Callback):
 
     def __init__(
         self,
+        learning_rate=0.01,
+        bias_multiplier=2.0,
+        color_sigma=0.1,
         epochs=AS_RUN_EPOCHS,
         data=None,
         first_layer="conv1",
         hold_bias_rate=True,
     ):
         super().__init__()
+        self.learning_rate = learning_rate
+        self.bias_multiplier = bias_multiplier
+        self.color_sigma = color_sigma
         self.epochs = epochs
         self.data = data
         self.first_layer = first_layer
         self.hold_bias_rate = hold_bias_rate
-        self._first = None
 
     def phase(self, epoch):
-        """Share of the rate, of conv1's beside it, and whether noise."""
+        """What holds in an epoch.
+
+        Args:
+            epoch: Integer.
+
+        Returns:
+            Triple of the learning rate's share of the first one, the
+            multiplier of the first layer, and whether there is color noise.
+        """
         position = epoch * AS_RUN_EPOCHS / self.epochs
         return [row[1:] for row in AS_RUN if row[0] <= position][-1]
 
     def on_epoch_begin(self, epoch, logs=None):
-        share, first_layer, noise = self.phase(epoch)
         optimizer = self.model.optimizer
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        if not hasattr(inner, "set_multiplier"):
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        if not isinstance(optimizer, AlexNetSGD):
             raise TypeError(
-                "`AsRunSchedule` needs an `AlexNetSGD`. Received: "
-                f"{type(inner).__name__}"
+                "`AsRunSchedule` needs an `AlexNetSGD` as the optimizer. "
+                f"Received: {type(optimizer).__name__}"
             )
-        if not inner.built:
-            inner.build(self.model.trainable_variables)
-        if self._first is None:
-            self._first = (_rate(inner), inner.bias_multiplier)
-        rate, bias_multiplier = self._first
-        inner.learning_rate = rate * share
+        if not optimizer.built:
+            optimizer.build(self.model.trainable_variables)
+        share, first_layer, noise = self.phase(epoch)
+        optimizer.learning_rate = self.learning_rate * share
+        optimizer.set_multiplier(self.first_layer, first_layer)
         if self.hold_bias_rate:
-            inner.bias_multiplier = bias_multiplier / share
-        inner.set_multiplier(self.first_layer, first_layer)
-        if self.data is not None and not noise:
-            self.data.color_sigma.assign(0.0)
+            optimizer.bias_multiplier = self.bias_multiplier / share
+        if self.data is not None:
+            self.data.color_sigma.assign(self.color_sigma if noise else 0.0)
 
     def on_epoch_end(self, epoch, logs=None):
-        if logs is not None:
-            logs["learning_rate"] = _rate(self.model.optimizer)
+        logs["learning_rate"] = _rate(self.model.optimizer)
 
 
 def _rate(optimizer):

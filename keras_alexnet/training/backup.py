@@ -1,0 +1,301 @@
+"""Backups from which a killed run resumes as if nothing had happened."""
+
+import math
+import os
+import pathlib
+import random
+
+import keras
+import numpy as np
+
+from keras_alexnet.training.snapshots import Snapshots
+from keras_alexnet.training.snapshots import assign
+from keras_alexnet.training.snapshots import gather
+
+# What Keras's own callbacks remember between epochs.
+STATE_NAMES = ("best", "wait", "best_epoch", "cooldown_counter")
+
+
+class ResumableBackup(keras.callbacks.Callback):
+    """Saves all that training depends on, and resumes from it.
+
+    A run that was killed, at any moment, ends with the weights of an unbroken
+    one if it is started again in the same way: `fit` goes on in the epoch and
+    at the step of the last backup. Saved are the weights, the optimizer, the
+    state of the seed generators (dropout), the metrics, the history, Python's
+    and NumPy's random state and the state of `callbacks`. The last two whole
+    backups are kept, see `Snapshots`; a loss that is not finite is not saved.
+
+    A run that a callback stopped at the end of an epoch is finished: started
+    again, it does nothing. One stopped within an epoch goes on.
+
+    Args:
+        directory: Path, made if need be; of one run only.
+        data: A `TrainingData`, or anything with `seek(epoch, step)`, which
+            is called at the beginning of each epoch. Without it the batches
+            up to the step of the backup are drawn and dropped, so their order
+            must not change from run to run.
+        every: `"epoch"`, or an integer: also after as many steps.
+        callbacks: List of callbacks of the same `fit` whose state belongs to
+            the training, such as `DivideOnPlateau`; an attribute
+            `state_names` names what to keep of one. A
+            `keras.callbacks.CSVLogger(append=True)` among them loses the rows
+            that will be written again.
+
+    Attributes:
+        initial_epoch: Integer, where training would resume. `fit` need not
+            be told.
+
+    Raises:
+        ValueError: If `every` is neither, or the backup is of another model.
+
+    Example:
+
+    >>> import tempfile
+    >>> directory = tempfile.mkdtemp()
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> x, y = np.ones((4, 2)), np.ones((4, 1))
+    >>> for epochs in (2, 3):
+    ...     backup = ResumableBackup(directory)
+    ...     _ = model.fit(x, y, epochs=epochs, callbacks=[backup], verbose=0)
+    >>> backup.initial_epoch, model.history.epoch
+    (3, [0, 1, 2])
+    """
+
+    def __init__(self, directory, data=None, every="epoch", callbacks=()):
+        super().__init__()
+        if every != "epoch" and (not isinstance(every, int) or every < 1):
+            raise ValueError(
+                '`every` must be "epoch" or a positive integer. '
+                f"Received: every={every!r}"
+            )
+        self.data = data
+        self.every = every
+        self.callbacks = callbacks
+        self._snapshots = Snapshots(directory)
+
+    @property
+    def initial_epoch(self):
+        found = self._snapshots.read()
+        return found[1]["epoch"] if found else 0
+
+    def on_train_begin(self, logs=None):
+        self._epoch = self._step = self._since_save = 0
+        self._rows = []
+        self._loss = 0.0
+        self._saved = True
+        self._paused = False
+        self._metrics = None
+        self._restored = self._snapshots.read()
+        if self._restored is None:
+            return
+        arrays, position = self._restored
+        self._restore_variables(arrays)
+        self._epoch, self._step = position["epoch"], position["step"]
+        self._rows = position["rows"]
+        # `fit` looks at it next. It must not outlive this `fit`.
+        self.model._initial_epoch = (
+            self.params["epochs"] if position["finished"] else self._epoch
+        )
+        for callback in self.callbacks:
+            if isinstance(callback, keras.callbacks.CSVLogger):
+                cut_rows(callback.filename, self._epoch)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model._initial_epoch = None
+        if self._restored is not None:
+            self._resume()
+        else:
+            # Not at the end of the last epoch: other callbacks were to come.
+            self._epoch, self._step = epoch, 0
+            self._save()
+        if self.data is not None:
+            self.data.seek(epoch, self._step if _step_draws() else 0)
+        if self._step:
+            self._skip_to(self._step)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch < self._step:
+            return
+        self._since_save += batch + 1 - self._step
+        self._step = batch + 1
+        self._loss = (logs or {}).get("loss", 0.0)
+        self._saved = False
+        self._paused = self.model.stop_training
+        due = self.every != "epoch" and self._since_save >= self.every
+        if due or self._paused:
+            self._save()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._paused:
+            return
+        self._saved = False
+        self._rows.append([epoch, {k: _plain(v) for k, v in logs.items()}])
+        self._epoch, self._step = epoch + 1, 0
+
+    def on_train_end(self, logs=None):
+        self.model._initial_epoch = None
+        if self._restored is not None:
+            self._restore_history()
+        if not self._paused:
+            self._save(finished=bool(self.model.stop_training))
+
+    def _save(self, finished=False):
+        if self._saved or not math.isfinite(self._loss):
+            return
+        arrays = {}
+        for kind, variables in self._variables().items():
+            arrays |= gather(kind, variables)
+        self._snapshots.write(arrays, self._position(finished))
+        self._since_save = 0
+        self._saved = True
+
+    def _position(self, finished):
+        name, keys, *rest = np.random.get_state()
+        return {
+            "epoch": self._epoch,
+            "step": self._step,
+            "finished": finished,
+            "rows": self._rows,
+            "callbacks": [_state(callback) for callback in self.callbacks],
+            "random": random.getstate(),
+            "numpy": [name, keys.tolist(), *rest],
+        }
+
+    def _variables(self):
+        model = self.model
+        return {
+            "model": model.variables,
+            "optimizer": model.optimizer.variables,
+            "metrics": model.metrics_variables,
+        }
+
+    def _restore_variables(self, arrays):
+        if not self.model.built:
+            raise ValueError(
+                "`ResumableBackup` needs a model that is built. Call it on a "
+                "batch, or give its first layer an input shape."
+            )
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
+        variables = self._variables()
+        for kind in ("model", "optimizer"):
+            assign(kind, variables[kind], arrays)
+
+    def _resume(self):
+        """Restores what `fit` and other callbacks have reset by now."""
+        (arrays, position), self._restored = self._restored, None
+        self._restore_history()
+        _restore_states(self.callbacks, position["callbacks"])
+        self._metrics = arrays if self._step else None
+        spec = getattr(getattr(self.data, "dataset", 0), "element_spec", None)
+        if self._step and (_are_built(self.model.metrics) or spec):
+            self._restore_metrics(spec and _zeros(spec))
+        version, state, gauss = position["random"]
+        random.setstate((version, tuple(state), gauss))
+        np.random.set_state(position["numpy"])
+
+    def _restore_history(self):
+        history = self.model.history
+        history.epoch = [epoch for epoch, _ in self._rows]
+        history.history = {}
+        for _, logs in self._rows:
+            for name, value in logs.items():
+                history.history.setdefault(name, []).append(value)
+
+    def _restore_metrics(self, batch):
+        """Compiled metrics have no variables until they have seen a batch."""
+        if not _are_built(self.model.metrics):
+            x, y, *_ = batch
+            y_pred = self.model(x, training=False)
+            self.model.compute_metrics(x, y, y_pred)
+        assign("metrics", self._variables()["metrics"], self._metrics)
+        self._metrics = None
+
+    def _skip_to(self, step):
+        """Lets `fit` count through the steps that were done before."""
+        model, train = self.model, self.model.train_function
+        done = 0
+
+        def train_or_skip(*args):
+            nonlocal done
+            if done >= step:
+                model.train_function = train
+                return train(*args)
+            done += model.steps_per_execution
+            if self.data is None and _step_draws():
+                batch = [
+                    next(args[-1]) for _ in range(model.steps_per_execution)
+                ]
+                if self._metrics is not None:
+                    self._restore_metrics(batch[0])
+            logs = model.get_metrics_result()
+            return (logs, args[0]) if _backend() == "jax" else logs
+
+        model.train_function = train_or_skip
+
+
+def _backend():
+    return keras.backend.backend()
+
+
+def _step_draws():
+    """Whether the training step, not `fit`, takes batches from the data."""
+    return _backend() == "tensorflow"
+
+
+def _are_built(metrics):
+    return all(getattr(metric, "built", True) for metric in metrics)
+
+
+def _zeros(spec):
+    return [
+        np.zeros((1, *part.shape[1:]), part.dtype.as_numpy_dtype)
+        for part in spec
+    ]
+
+
+def _state(callback):
+    """Class and state of a callback, in numbers that JSON can hold."""
+    names = getattr(callback, "state_names", STATE_NAMES)
+    state = {n: _plain(getattr(callback, n, None)) for n in names}
+    return [type(callback).__name__, state]
+
+
+def _restore_states(callbacks, states):
+    """Gives each callback the first state of its class that is left."""
+    states = list(states)
+    for callback in callbacks:
+        found = [s for s in states if s[0] == type(callback).__name__]
+        if not found:
+            continue
+        states.remove(found[0])
+        for name, value in found[0][1].items():
+            if hasattr(callback, name):
+                setattr(callback, name, value)
+
+
+def _plain(value):
+    """A number of Python's for one of any library."""
+    return np.asarray(value).tolist()
+
+
+def cut_rows(path, epoch):
+    """Cuts the rows of an epoch and later ones from a log, in place.
+
+    Args:
+        path: Path of a file that `keras.callbacks.CSVLogger` wrote.
+        epoch: Integer.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        return
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = lines[:1]
+    for line in lines[1:]:
+        first = line.split(b",")[0]
+        if not first.isdigit() or int(first) >= epoch:
+            break
+        kept.append(line)
+    os.truncate(path, len(b"".join(kept)))
