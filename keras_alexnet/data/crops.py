@@ -61,12 +61,13 @@ def random_offsets(count, height, width, size, seed):
     Reference: cuda-convnet `convdata.py`, line 253.
     """
     _check_fits(height, width, size)
-    limits = tf.constant([[height - size + 1], [width - size + 1]])
-    offsets = tf.random.stateless_uniform(
-        (2, count), seed, maxval=2**31 - 1, dtype=tf.int32
+    seeds = tf.random.split(seed, 2)
+    return tuple(
+        tf.random.stateless_uniform(
+            [count], seeds[i], maxval=side - size + 1, dtype=tf.int32
+        )
+        for i, side in enumerate((height, width))
     )
-    offsets = offsets % limits
-    return offsets[0], offsets[1]
 
 
 def ten_view_offsets(height, width, size, order="cuda-convnet"):

@@ -3,54 +3,9 @@
 import tensorflow as tf
 
 from keras_alexnet.data import crops
-from keras_alexnet.data.images import decode
-from keras_alexnet.data.images import resize_and_crop
+from keras_alexnet.data.loading import default_resize
+from keras_alexnet.data.loading import loader
 from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
-
-
-def default_resize(input_size):
-    """The stored image's side for an input size: 256 for 224, in proportion.
-
-    Example:
-
-    >>> default_resize(224), default_resize(64)
-    (256, 73)
-    """
-    return round(input_size * 256 / 224)
-
-
-def _images(split, resize, cache):
-    """Function from an index to a uint8 image of `resize` x `resize`."""
-
-    def load(index):
-        image = split.fetch(index)
-        if split.encoded:
-            image = decode(image, split.ids, index)
-        return resize_and_crop(image, resize)
-
-    if cache is None:
-        return load
-    if cache != "memory":
-        raise ValueError(
-            f'`cache` must be None or "memory". Received: cache={cache!r}'
-        )
-    return _in_memory(load, split.count, resize)
-
-
-def _in_memory(load, count, resize):
-    """Runs `load` once for all indices; the function that looks them up."""
-    with tf.device("CPU:0"):
-        stored = tf.Variable(
-            tf.zeros((count, resize, resize, 3), tf.uint8), trainable=False
-        )
-    images = tf.data.Dataset.range(count).map(
-        load, num_parallel_calls=tf.data.AUTOTUNE
-    )
-    rows = tf.data.Dataset.zip(tf.data.Dataset.range(count), images)
-    for row, image in rows.batch(64).prefetch(2):
-        # In place, where a slice assignment would copy the whole variable.
-        stored.scatter_update(tf.IndexedSlices(image, row))
-    return stored.sparse_read
 
 
 class TrainingData:
@@ -71,14 +26,17 @@ class TrainingData:
         batch_size: Integer. Defaults to `128` (section 5).
         resize: Integer, side to which the shorter side is scaled and the
             other cropped. Defaults to `256 / 224` of `input_size`.
-        crop: `"random"` or `"center"`.
-        flip: Boolean. Whether to mirror half of the images.
+        crop: `"random"` (over all positions) or `"center"`.
+        flip: Boolean. Whether to mirror half of the images. Not for digits.
+            Defaults to `True`.
         color: Boolean, or a `PCAColorAugmentation` to use in place of the
-            2012 one.
-        cache: `None`, or `"memory"` to keep the decoded and resized images
-            (uint8: 197 kB each at 256x256).
+            2012 one. Defaults to `True`.
+        cache: `None`; or `"memory"`, or a folder, to keep the decoded and
+            resized images (197 kB each at 256x256). Reading a folder's copy
+            of a set larger than memory is as fast as the disk.
         drop_remainder: Boolean. Whether a last, smaller batch is left out.
-        seed: Integer.
+            Defaults to `True`.
+        seed: Integer. Defaults to `0`.
 
     Attributes:
         dataset: A `tf.data.Dataset`.
@@ -137,7 +95,7 @@ class TrainingData:
         self.color_sigma = tf.Variable(sigma, trainable=False)
         self._epoch = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._step = tf.Variable(0, trainable=False, dtype=tf.int64)
-        self._image = _images(self._split, self._resize, cache)
+        self._load = loader(source, split, self._resize, cache)
         self.dataset = self._build()
 
     def seek(self, epoch, step=0):
@@ -196,7 +154,7 @@ class TrainingData:
         )
 
     def _example(self, index, top, left, flip, noise, sigma):
-        image = self._image(index)
+        image, label = self._load(index)
         size = self._size
         image = tf.slice(image, [top, left, 0], [size, size, 3])
         if self._flip:
@@ -204,7 +162,6 @@ class TrainingData:
                 flip, lambda: tf.reverse(image, axis=[1]), lambda: image
             )
         image.set_shape((size, size, 3))
-        label = tf.constant(self._split.labels)[index]
         return image, label, noise, sigma
 
     def _finish(self, images, labels, noise, sigma):
@@ -216,7 +173,12 @@ class TrainingData:
 
 
 def evaluation_data(
-    source, split="test", input_size=224, batch_size=128, resize=None
+    source,
+    split="test",
+    input_size=224,
+    batch_size=128,
+    resize=None,
+    cache=None,
 ):
     """The images of a split in order, resized and not otherwise changed.
 
@@ -229,6 +191,7 @@ def evaluation_data(
         batch_size: Integer. Defaults to `128`; the last batch may be smaller.
         resize: Integer, side of the images. Defaults to `256 / 224` of
             `input_size`.
+        cache: As of `TrainingData`.
 
     Returns:
         A `tf.data.Dataset` of `(images, labels)`: uint8 RGB of `(batch,
@@ -241,15 +204,8 @@ def evaluation_data(
     >>> next(iter(data))[0].shape
     TensorShape([128, 73, 73, 3])
     """
-    split = source.split(split)
-    load = _images(split, resize or default_resize(input_size), cache=None)
-    labels = tf.constant(split.labels)
-    return (
-        tf.data.Dataset.range(split.count)
-        .map(
-            lambda index: (load(index), labels[index]),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
-        .batch(batch_size)
-        .prefetch(2)
-    )
+    resize = resize or default_resize(input_size)
+    load = loader(source, split, resize, cache)
+    examples = tf.data.Dataset.range(source.split(split).count)
+    examples = examples.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    return examples.batch(batch_size).prefetch(2)

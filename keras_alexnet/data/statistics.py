@@ -1,14 +1,12 @@
 """Means of a training set, computed once and kept on disk."""
 
-import hashlib
-import os
-import pathlib
-import tempfile
-
 import numpy as np
 
-from keras_alexnet.data.pipelines import default_resize
+from keras_alexnet.data.loading import default_resize
 from keras_alexnet.data.pipelines import evaluation_data
+from keras_alexnet.data.storage import cache_folder
+from keras_alexnet.data.storage import digest
+from keras_alexnet.data.storage import save_array
 
 
 def mean_image(
@@ -34,8 +32,10 @@ def mean_image(
 
     Example:
 
+    >>> import tempfile
     >>> from keras_alexnet.data.sources import load_source
-    >>> mean_image(load_source("digits"), resize=8).shape
+    >>> folder = tempfile.mkdtemp()
+    >>> mean_image(load_source("digits"), resize=8, cache_dir=folder).shape
     (8, 8, 3)
 
     Reference: [Krizhevsky et al., 2012](
@@ -43,15 +43,16 @@ def mean_image(
     section 2.
     """
     resize = resize or default_resize(input_size)
-    path = _cache_path(source, split, resize, cache_dir)
+    count = source.split(split).count
+    key = digest(source.name, source.fingerprint, split, count, resize)
+    path = cache_folder(cache_dir) / f"mean-{key}.npy"
     if path.is_file():
         return np.load(path)
-    total, count = np.zeros((resize, resize, 3), "int64"), 0
+    total = np.zeros((resize, resize, 3), "int64")
     for images, _ in evaluation_data(source, split, resize=resize):
         total += images.numpy().sum(axis=0, dtype="int64")
-        count += len(images)
     mean = (total / count).astype("float32")
-    _save(path, mean)
+    save_array(path, mean)
     return mean
 
 
@@ -68,29 +69,12 @@ def mean_color(
 
     Example:
 
+    >>> import tempfile
     >>> from keras_alexnet.data.sources import load_source
-    >>> mean_color(load_source("digits"), resize=8).round(1).tolist()
-    [77.9, 77.9, 77.9]
+    >>> folder = tempfile.mkdtemp()
+    >>> color = mean_color(load_source("digits"), resize=8, cache_dir=folder)
+    >>> color.round().tolist()
+    [78.0, 78.0, 78.0]
     """
     image = mean_image(source, input_size, resize, split, cache_dir)
     return image.mean(axis=(0, 1), dtype="float64").astype("float32")
-
-
-def _cache_path(source, split, resize, cache_dir):
-    if cache_dir is None:
-        home = os.environ.get("KERAS_HOME", "~/.keras")
-        cache_dir = pathlib.Path(home).expanduser() / "keras_alexnet"
-    count = source.split(split).count
-    key = f"{source.name} {source.fingerprint} {split} {count} {resize}"
-    digest = hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
-    return pathlib.Path(cache_dir) / f"mean-image-{digest}.npy"
-
-
-def _save(path, array):
-    # Renamed into place, so no reader ever sees half a file.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, suffix=".npy", delete=False
-    ) as file:
-        np.save(file, array)
-    os.replace(file.name, path)

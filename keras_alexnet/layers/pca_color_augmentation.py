@@ -109,9 +109,11 @@ class PCAColorAugmentation(keras.layers.Layer):
         images: Tensor of shape `(batch, height, width, 3)` or
             `(height, width, 3)`, integer or float (channels first likewise).
         training: Boolean. Outside of training the layer is the identity
-            (but for the dtype).
+            (but for the dtype). `fit`, `evaluate` and `predict` set it;
+            defaults to `True`, as of Keras's augmentation layers, so that
+            `dataset.map(layer)` augments.
         seed: Integer tensor of shape `(2,)` or `None`. If given, the draw is
-            a function of it alone: deterministic in a parallel `map`.
+            a function of it alone: reproducible in a parallel `map`, too.
         sigma: Scalar tensor or `None`, takes the place of the layer's, for a
             schedule.
 
@@ -244,29 +246,58 @@ class PCAColorAugmentation(keras.layers.Layer):
         stds = np.sqrt(np.maximum(eigenvalues, 0))
         self._set_colors(eigenvectors, stds, mean)
 
-    def call(self, images, training=False, seed=None, sigma=None):
+    def __call__(self, images, **kwargs):
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        if on_tensorflow or "tensorflow" not in type(images).__module__:
+            return super().__call__(images, **kwargs)
+        return self._call_in_tf_data(images, **kwargs)
+
+    def call(self, images, training=True, seed=None, sigma=None):
         images = ops.convert_to_tensor(images)
-        if not training:
-            return ops.cast(images, self.compute_dtype)
-        dtype = "float64" if self.compute_dtype == "float64" else "float32"
-        sigma = ops.cast(self.sigma if sigma is None else sigma, dtype)
-        batch = ops.shape(images)[0] if len(images.shape) == 4 else 1
-        generator = self.generator if seed is None else _GivenSeed(seed)
-        alpha = keras.random.normal((batch, 3), dtype=dtype, seed=generator)
-        noise = ops.matmul(alpha * sigma, ops.cast(self.components, dtype))
-        images = ops.cast(images, dtype) + self._per_image(noise, images)
-        if self.divide:
-            center = ops.cast(self.center, dtype)
-            center = self._per_image(ops.reshape(center, (1, 3)), images)
-            images = center + (images - center) / (1.0 + sigma)
+        if training:
+            count = ops.shape(images)[0] if len(images.shape) == 4 else 1
+            generator = self.generator if seed is None else _GivenSeed(seed)
+            dtype = self._arithmetic_dtype
+            alpha = keras.random.normal((count, 3), dtype=dtype, seed=generator)
+            images = self._augment(images, alpha, sigma, ops.cast)
         return ops.cast(images, self.compute_dtype)
 
-    def _per_image(self, colors, images):
-        shape = (-1, 1, 1, 3)
-        if self.data_format == "channels_first":
-            shape = (-1, 3, 1, 1)
-        colors = ops.reshape(colors, shape)
-        return colors if len(images.shape) == 4 else colors[0]
+    def _call_in_tf_data(self, images, training=True, seed=None, sigma=None):
+        """The same for TensorFlow's tensors under another backend."""
+        import tensorflow as tf
+
+        if training:
+            shape = (tf.shape(images)[0] if images.shape.rank == 4 else 1, 3)
+            dtype = self._arithmetic_dtype
+            if seed is None:
+                alpha = tf.random.normal(shape, dtype=dtype, seed=self.seed)
+            else:
+                alpha = tf.random.stateless_normal(shape, seed, dtype=dtype)
+            images = self._augment(images, alpha, sigma, tf.cast)
+        return tf.cast(images, self.compute_dtype)
+
+    def _augment(self, images, alpha, sigma, cast):
+        """Adds the noise of `alpha`; only operators, for any backend."""
+        dtype = self._arithmetic_dtype
+        first = self.data_format == "channels_first"
+
+        def per_image(colors):
+            colors = (
+                colors[:, :, None, None] if first else colors[:, None, None]
+            )
+            return colors if len(images.shape) == 4 else colors[0]
+
+        sigma = cast(self.sigma if sigma is None else sigma, dtype)
+        noise = per_image((alpha * sigma) @ cast(self.components, dtype))
+        outputs = cast(images, dtype) + noise
+        if self.divide:
+            center = per_image(cast(self.center[None], dtype))
+            outputs = center + (outputs - center) / (1.0 + sigma)
+        return outputs
+
+    @property
+    def _arithmetic_dtype(self):
+        return "float64" if self.compute_dtype == "float64" else "float32"
 
     def compute_output_shape(self, input_shape):
         return input_shape

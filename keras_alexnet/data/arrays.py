@@ -1,0 +1,107 @@
+"""NumPy arrays, and the digits that ship with scikit-learn, as a source."""
+
+import hashlib
+
+import numpy as np
+
+from keras_alexnet.data.splits import stored_split
+
+
+def open_arrays(arrays, class_names=None):
+    """Makes splits of arrays.
+
+    Args:
+        arrays: Dict from a split's name to a pair `(images, labels)`: images
+            of `(count, height, width)`, or with 1 or 3 channels behind, grey
+            levels 0-255 of any dtype, and integer labels.
+        class_names: Sequence of strings. Defaults to the numbers up to the
+            largest label.
+
+    Returns:
+        Tuple `(class_names, splits, fingerprint)`.
+
+    Example:
+
+    >>> pair = (np.zeros((4, 8, 8), "uint8"), [0, 1, 2, 1])
+    >>> names, splits, _ = open_arrays({"train": pair})
+    >>> names, splits["train"].count
+    (('0', '1', '2'), 4)
+    """
+    hashed = hashlib.blake2b(digest_size=8)
+    splits, largest = {}, 0
+    for name, (images, labels) in arrays.items():
+        images, labels = _as_rgb(np.asarray(images)), _as_labels(labels)
+        if len(images) != len(labels):
+            raise ValueError(
+                f"`images` and `labels` must be equally many. Received: "
+                f"{len(images)} images, {len(labels)} labels in {name!r}"
+            )
+        hashed.update(np.ascontiguousarray(images).data)
+        hashed.update(np.ascontiguousarray(labels).data)
+        ids = [f"{name}[{i}]" for i in range(len(labels))]
+        splits[name] = stored_split(images, labels, ids, encoded=False)
+        largest = max(largest, int(labels.max(initial=0)))
+    if class_names is None:
+        class_names = [str(i) for i in range(largest + 1)]
+    return tuple(class_names), splits, hashed.hexdigest()
+
+
+def open_digits():
+    """The 1,797 handwritten digits of 8x8 pixels that scikit-learn ships.
+
+    White on black, 17 grey levels spread over 0-255.
+
+    Returns:
+        Tuple `(class_names, splits, fingerprint)`.
+
+    Example:
+
+    >>> open_digits()[1]["train"].count
+    1797
+
+    Reference: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten
+    Digits, UCI Machine Learning Repository, 1998 (its test set).
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise ImportError(
+            'The source "digits" ships with scikit-learn. Install it with '
+            "`pip install scikit-learn`"
+        ) from error
+    digits = load_digits()
+    pair = (digits.images * (255 / 16), digits.target)
+    return open_arrays({"train": pair}, digits.target_names.astype(str))
+
+
+def _as_labels(labels):
+    labels = np.asarray(labels)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            "`labels` must be integers, one per image (`np.argmax` makes them "
+            f"of one-hot rows). Received: shape={labels.shape}, "
+            f"dtype={labels.dtype}"
+        )
+    return labels.astype("int64")
+
+
+def _as_rgb(images):
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            "`images` must have shape (count, height, width), or 1 or 3 "
+            f"channels behind. Received: shape={images.shape}"
+        )
+    if images.dtype != "uint8":
+        low, high = images.min(initial=0), images.max(initial=0)
+        # `not` refuses NaN too.
+        if not (low >= 0 and 1 < high <= 255):
+            raise ValueError(
+                "`images` must be in 0-255; multiply those in 0-1 by 255. "
+                f"Received: values from {low} to {high}"
+            )
+        images = np.rint(images).astype("uint8")
+    return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
