@@ -191,10 +191,23 @@ class LocalResponseNormalization(keras.layers.Layer):
         window_sum = self._band_sum if on_cpu else self._window_sum
 
         @tf.custom_gradient
-        def normalize(x):
-            return self._forward(x, window_sum), functools.partial(
-                self._compiled_backward, x
+        def backward(x, dy):
+            def second_derivative(upstream):
+                with tf.GradientTape() as tape:
+                    tape.watch((x, dy))
+                    dx = self._backward(x, dy)
+                return tape.gradient(dx, (x, dy), upstream)
+
+            # Not recorded: XLA cannot hand its loop to another gradient.
+            dx = self._compiled_backward(
+                tf.stop_gradient(x), tf.stop_gradient(dy)
             )
+            return dx, second_derivative
+
+        @tf.custom_gradient
+        def normalize(x):
+            y = self._forward(x, window_sum)
+            return y, functools.partial(backward, x)
 
         return normalize(x)
 
@@ -215,7 +228,17 @@ class LocalResponseNormalization(keras.layers.Layer):
         # twenty; only training graphs hold it, so exporters never see it.
         import tensorflow as tf
 
-        return tf.function(self._backward, jit_compile=True, autograph=False)
+        def backward(x, dy):
+            if len(x.shape) < 4:
+                return self._backward(x, dy)
+            # Image by image the intermediate results stay in the cache.
+            return tf.map_fn(
+                lambda pair: self._backward(*pair)[0],
+                (x[:, None], dy[:, None]),
+                fn_output_signature=x.dtype,
+            )
+
+        return tf.function(backward, jit_compile=True, autograph=False)
 
     def _inverse_power(self, x, window_sum):
         s = self.k + self.scale * window_sum(ops.square(x))

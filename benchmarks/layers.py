@@ -1,0 +1,122 @@
+"""Layers against their peers: forward and backward pass, time and memory.
+
+    python benchmarks/layers.py [--backend=jax] [--repeats=9]
+
+On TensorFlow the peers are `tf.nn.local_response_normalization` and
+`keras.layers.Conv2D(groups=2)`; on other backends LRN's peer is PyTorch's,
+compiled.
+"""
+
+import os
+import subprocess
+import sys
+
+from absl import app
+from absl import flags
+
+FLAGS = flags.FLAGS
+flags.DEFINE_enum("backend", "tensorflow", ["tensorflow", "jax", "torch"], "")
+flags.DEFINE_integer("repeats", 9, "Counted rounds.")
+flags.DEFINE_integer("batch_size", 32, "Images.")
+flags.DEFINE_bool("bfc", True, "TensorFlow's pooling CPU allocator.")
+flags.DEFINE_enum("memory_of", None, ["ours", "peer"], "Used by itself.")
+
+LRN = {"k": 2.0, "n": 5, "alpha": 1e-4, "beta": 0.75}
+
+
+def lrn_contestants(x, upstream):
+    import keras
+    from timing import gradient_step
+    from timing import torch_step
+
+    from keras_alexnet.layers import LocalResponseNormalization
+
+    contestants = {
+        "ours": gradient_step(LocalResponseNormalization(**LRN), x, upstream)
+    }
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        contestants["peer"] = gradient_step(
+            keras.layers.Lambda(
+                lambda x: tf.nn.local_response_normalization(
+                    x, 2, 2.0, 1e-4, 0.75
+                )
+            ),
+            x,
+            upstream,
+        )
+        return "tf.nn.local_response_normalization", contestants
+    import torch
+
+    peer = torch.compile(torch.nn.LocalResponseNorm(5, 5e-4, 0.75, 2.0))
+    contestants["peer"] = torch_step(
+        peer, x.transpose(0, 3, 1, 2), upstream.transpose(0, 3, 1, 2)
+    )
+    return "torch.compile(LocalResponseNorm)", contestants
+
+
+def conv_contestants(x, upstream):
+    import keras
+    from timing import gradient_step
+
+    from keras_alexnet.layers import GroupedConv2D
+
+    options = {"padding": "same", "groups": 2}
+    return {
+        "ours": gradient_step(GroupedConv2D(256, 5, **options), x, upstream),
+        "peer": gradient_step(
+            keras.layers.Conv2D(256, 5, **options), x, upstream
+        ),
+    }
+
+
+def lrn_arrays():
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    shape = (FLAGS.batch_size, 55, 55, 96)
+    return [10 * rng.normal(size=shape).astype("float32") for _ in range(2)]
+
+
+def memory(which):
+    """In a process of its own, where nothing is pooled."""
+    command = [sys.executable, __file__, f"--memory_of={which}", "--nobfc"]
+    command += [f"--batch_size={FLAGS.batch_size}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def main(_):
+    os.environ["KERAS_BACKEND"] = FLAGS.backend
+    os.environ["TF_CPU_ALLOCATOR_USE_BFC"] = str(FLAGS.bfc).lower()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import numpy as np
+    from timing import interleave
+    from timing import machine
+    from timing import peak_memory
+    from timing import report
+
+    x, upstream = lrn_arrays()
+    peer, contestants = lrn_contestants(x, upstream)
+    if FLAGS.memory_of:
+        print(peak_memory(contestants[FLAGS.memory_of]))
+        return
+    print(machine(), f"Keras on {FLAGS.backend}, pooling={FLAGS.bfc}")
+    seconds = interleave(contestants, FLAGS.repeats)
+    seconds[peer] = seconds.pop("peer")
+    report(f"LRN forward + backward, {x.shape}", seconds, "ours")
+    if FLAGS.backend == "tensorflow" and sys.platform == "linux":
+        for name, which in (("ours", "ours"), (peer, "peer")):
+            print(f"  {name:34} {memory(which) / 2**20:9.1f} MiB peak")
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(FLAGS.batch_size, 27, 27, 96)).astype("float32")
+    upstream = rng.normal(size=(*x.shape[:3], 256)).astype("float32")
+    seconds = interleave(conv_contestants(x, upstream), FLAGS.repeats)
+    seconds["keras.layers.Conv2D(groups=2)"] = seconds.pop("peer")
+    report(f"conv2 in two groups, {x.shape}", seconds, "ours")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,138 @@
+"""Interleaved timing, and steps of each Keras backend and of PyTorch."""
+
+import os
+import pathlib
+import platform
+import statistics
+import time
+
+
+def interleave(contestants, repeats, warmup=2):
+    """Times each in turn, A B C A B C …, so that drift meets all alike.
+
+    Args:
+        contestants: Dict of name to a function without arguments that returns
+            when its work is done.
+        repeats: Integer, counted rounds.
+        warmup: Integer, rounds before them.
+
+    Returns:
+        Dict of name to a list of seconds.
+    """
+    for _ in range(warmup):
+        for run in contestants.values():
+            run()
+    seconds = {name: [] for name in contestants}
+    for _ in range(repeats):
+        for name, run in contestants.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def report(title, seconds, ours, unit=1e3, unit_name="ms"):
+    """Prints medians, n, and how many times slower each is than `ours`."""
+    n = len(seconds[ours])
+    print(f"\n{title}  (median of n = {n})")
+    for name, values in seconds.items():
+        ratio = statistics.median(
+            other / own
+            for other, own in zip(values, seconds[ours], strict=True)
+        )
+        print(
+            f"  {name:34} {unit * statistics.median(values):9.2f} {unit_name}"
+            f"  {ratio:6.2f} x ours"
+        )
+
+
+def machine():
+    """One line about the processor."""
+    model = platform.processor() or platform.machine()
+    info = pathlib.Path("/proc/cpuinfo")
+    if info.exists():
+        lines = [
+            line.split(":", 1)[1].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith(("model name", "flags"))
+        ]
+        if lines:
+            extras = [
+                flag
+                for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+                if flag in lines[1].split()
+            ]
+            model = f"{lines[0]} ({' '.join(extras)})"
+    return f"{model}, {os.cpu_count()} cores"
+
+
+def gradient_step(layer, x, upstream):
+    """Forward and backward pass of a Keras layer, compiled, as a function."""
+    import keras
+
+    layer(x)
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        @tf.function(autograph=False)
+        def step(x, upstream):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = layer(x)
+            sources = [x, *layer.trainable_variables]
+            return tape.gradient(y, sources, upstream)
+
+        x, upstream = tf.constant(x), tf.constant(upstream)
+        return lambda: [g.numpy().flat[0] for g in step(x, upstream)[:1]]
+    if backend == "jax":
+        import jax
+
+        weights = [variable.value for variable in layer.variables]
+
+        @jax.jit
+        def step(x, upstream, weights):
+            def f(x, weights):
+                return layer.stateless_call(weights, [], x)[0]
+
+            return jax.vjp(f, x, weights)[1](upstream)
+
+        x, upstream = jax.numpy.asarray(x), jax.numpy.asarray(upstream)
+        return lambda: jax.block_until_ready(step(x, upstream, weights))
+    return torch_step(layer, x, upstream)
+
+
+def torch_step(module, x, upstream, prepare=lambda tensor: tensor):
+    """Forward and backward pass of a PyTorch module, as a function."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    x, upstream = (
+        prepare(torch.tensor(value, device=device)) for value in (x, upstream)
+    )
+    x.requires_grad_()
+
+    def step():
+        x.grad = None
+        module(x).backward(upstream)
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return step
+
+
+def peak_memory(run):
+    """Bytes that `run` adds, at most, to the memory of this process (Linux)."""
+
+    def field(name):
+        for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(name):
+                return 1024 * int(line.split()[1])
+        raise OSError(f"/proc/self/status lacks {name}")
+
+    run()
+    # Resets the high-water mark of this process.
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+    before = field("VmRSS")
+    run()
+    return field("VmHWM") - before

@@ -1,0 +1,60 @@
+import pathlib
+import re
+
+from setuptools import find_packages
+from setuptools import setup
+
+ROOT = pathlib.Path(__file__).parent
+VERSION = re.search(
+    r'^__version__ = "(.+)"$',
+    (ROOT / "keras_alexnet" / "__init__.py").read_text(),
+    re.MULTILINE,
+).group(1)
+
+EXAMPLES = ["matplotlib", "pillow", "scikit-learn", "tensorboard"]
+TUNING = ["keras-tuner>=1.4.8", *EXAMPLES]
+
+setup(
+    name="keras-alexnet",
+    version=VERSION,
+    description="The AlexNet of 2012 for Keras 3, its layers and its recipe",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    packages=find_packages(include=["keras_alexnet", "keras_alexnet.*"]),
+    # Keras 3.15 needs Python 3.11.
+    python_requires=">=3.11",
+    install_requires=[
+        "absl-py",
+        # tensorflow-datasets needs it and does not say so.
+        "importlib_resources",
+        "keras>=3.15",
+        "numpy",
+        "safetensors",
+        "tensorflow>=2.21",
+        "tensorflow-datasets>=4.9.10",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.21"],
+        "examples": EXAMPLES,
+        "tuning": TUNING,
+        "test": [*TUNING, "hypothesis", "pytest"],
+        # Other implementations and backends, which tests compare with.
+        "peers": [
+            "jax",
+            "onnx",
+            "onnxruntime",
+            "opencv-python-headless>=4.8,<5",
+            "torch",
+        ],
+    },
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
+    keywords="alexnet keras tensorflow local-response-normalization imagenet",
+)
