@@ -1,6 +1,5 @@
 """One image of a source: read, decoded, resized, kept if asked."""
 
-
 from keras_alexnet.data.images import decode
 from keras_alexnet.data.images import resize_and_crop
 from keras_alexnet.data.storage import cache_folder

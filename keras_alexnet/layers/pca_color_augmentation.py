@@ -54,8 +54,11 @@ def _streamed_covariance(batches, channel_axis):
         count = total
     if count < 2:
         raise ValueError(
-            "`adapt` needs at least two pixels. Received an empty dataset."
+            "`adapt` needs at least two pixels. Received: "
+            f"{count} (an iterator that was used before is empty)"
         )
+    if not np.all(np.isfinite(scatter)):
+        raise ValueError("`adapt` needs finite pixels. Received NaN or inf")
     return mean, scatter / count
 
 
@@ -181,7 +184,13 @@ class PCAColorAugmentation(keras.layers.Layer):
         self.value_range = (float(low), float(high))
         self.divide = divide
         self.channel_order = channel_order
-        self.data_format = data_format or keras.config.image_data_format()
+        data_format = data_format or keras.config.image_data_format()
+        if data_format not in ("channels_last", "channels_first"):
+            raise ValueError(
+                '`data_format` must be "channels_last" or "channels_first". '
+                f"Received: data_format={data_format!r}"
+            )
+        self.data_format = data_format
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
         self._set_colors(eigenvectors, stds, center)
@@ -197,6 +206,10 @@ class PCAColorAugmentation(keras.layers.Layer):
             center = low + np.array(MEAN_COLOR_2012)[order] * unit
         self.eigenvectors = np.array(eigenvectors, "float64")
         self.stds = np.array(stds, "float64")
+        if np.shape(center) not in ((), (3,)):
+            raise ValueError(
+                f"`center` must be a number or three. Received: center={center}"
+            )
         self.center = np.broadcast_to(np.array(center, "float64"), (3,))
         if self.eigenvectors.shape != (3, 3) or self.stds.shape != (3,):
             raise ValueError(
@@ -236,10 +249,11 @@ class PCAColorAugmentation(keras.layers.Layer):
                 iterable (such as a `tf.data.Dataset`) of batches, images or
                 `(images, labels)` tuples, in the units of the layer's inputs.
         """
+        batches = data
         if hasattr(data, "shape"):
-            data = (data[i : i + 64] for i in range(0, len(data), 64))
+            batches = (data[i : i + 64] for i in range(0, len(data), 64))
         axis = -1 if self.data_format == "channels_last" else -3
-        mean, covariance = _streamed_covariance(data, axis)
+        mean, covariance = _streamed_covariance(batches, axis)
         eigenvalues, eigenvectors = np.linalg.eigh(covariance)
         largest = np.argmax(np.abs(eigenvectors), axis=0)
         eigenvectors *= np.sign(eigenvectors[largest, np.arange(3)])
@@ -251,6 +265,15 @@ class PCAColorAugmentation(keras.layers.Layer):
         if on_tensorflow or "tensorflow" not in type(images).__module__:
             return super().__call__(images, **kwargs)
         return self._call_in_tf_data(images, **kwargs)
+
+    def build(self, input_shape):
+        axis = -1 if self.data_format == "channels_last" else -3
+        if len(input_shape) not in (3, 4) or input_shape[axis] != 3:
+            raise ValueError(
+                "Inputs must be RGB images or a batch of them, three channels "
+                f"in {self.data_format}. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
 
     def call(self, images, training=True, seed=None, sigma=None):
         images = ops.convert_to_tensor(images)
