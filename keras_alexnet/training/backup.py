@@ -82,7 +82,6 @@ class ResumableBackup(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._epoch = self._step = self._since_save = 0
-        self._rows = []
         self._loss = 0.0
         self._saved = True
         self._paused = False
@@ -93,7 +92,6 @@ class ResumableBackup(keras.callbacks.Callback):
         arrays, position = self._restored
         self._restore_variables(arrays)
         self._epoch, self._step = position["epoch"], position["step"]
-        self._rows = position["rows"]
         # `fit` looks at it next. It must not outlive this `fit`.
         self.model._initial_epoch = (
             self.params["epochs"] if position["finished"] else self._epoch
@@ -131,13 +129,12 @@ class ResumableBackup(keras.callbacks.Callback):
         if self._paused:
             return
         self._saved = False
-        self._rows.append([epoch, {k: _plain(v) for k, v in logs.items()}])
         self._epoch, self._step = epoch + 1, 0
 
     def on_train_end(self, logs=None):
         self.model._initial_epoch = None
         if self._restored is not None:
-            self._restore_history()
+            self._restore_history(self._restored[1])
         if not self._paused:
             self._save(finished=bool(self.model.stop_training))
 
@@ -152,12 +149,13 @@ class ResumableBackup(keras.callbacks.Callback):
         self._saved = True
 
     def _position(self, finished):
+        history = self.model.history
         name, keys, *rest = np.random.get_state()
         return {
             "epoch": self._epoch,
             "step": self._step,
             "finished": finished,
-            "rows": self._rows,
+            "history": [history.epoch, history.history],
             "callbacks": [_state(callback) for callback in self.callbacks],
             "random": random.getstate(),
             "numpy": [name, keys.tolist(), *rest],
@@ -186,7 +184,7 @@ class ResumableBackup(keras.callbacks.Callback):
     def _resume(self):
         """Restores what `fit` and other callbacks have reset by now."""
         (arrays, position), self._restored = self._restored, None
-        self._restore_history()
+        self._restore_history(position)
         _restore_states(self.callbacks, position["callbacks"])
         self._metrics = arrays if self._step else None
         spec = getattr(getattr(self.data, "dataset", 0), "element_spec", None)
@@ -196,13 +194,9 @@ class ResumableBackup(keras.callbacks.Callback):
         random.setstate((version, tuple(state), gauss))
         np.random.set_state(position["numpy"])
 
-    def _restore_history(self):
+    def _restore_history(self, position):
         history = self.model.history
-        history.epoch = [epoch for epoch, _ in self._rows]
-        history.history = {}
-        for _, logs in self._rows:
-            for name, value in logs.items():
-                history.history.setdefault(name, []).append(value)
+        history.epoch, history.history = position["history"]
 
     def _restore_metrics(self, batch):
         """Compiled metrics have no variables until they have seen a batch."""
@@ -259,7 +253,7 @@ def _zeros(spec):
 def _state(callback):
     """Class and state of a callback, in numbers that JSON can hold."""
     names = getattr(callback, "state_names", STATE_NAMES)
-    state = {n: _plain(getattr(callback, n, None)) for n in names}
+    state = {name: getattr(callback, name, None) for name in names}
     return [type(callback).__name__, state]
 
 
@@ -274,11 +268,6 @@ def _restore_states(callbacks, states):
         for name, value in found[0][1].items():
             if hasattr(callback, name):
                 setattr(callback, name, value)
-
-
-def _plain(value):
-    """A number of Python's for one of any library."""
-    return np.asarray(value).tolist()
 
 
 def cut_rows(path, epoch):

@@ -122,25 +122,32 @@ class Recipe:
             changes["spatial_alpha"] = architecture.spatial_alpha * square
         return dataclasses.replace(architecture, **changes)
 
-    def augmentation(self):
+    def augmentation(self, architecture):
         """Arguments of `TrainingData`: the batch size and what is random.
+
+        Args:
+            architecture: An `Architecture`; its mean color is the one about
+                which `color_division` shrinks.
 
         Returns:
             Dict.
 
         Example:
 
-        >>> sorted(PAPER.augmentation())
+        >>> from keras_alexnet.models.architecture import CAFFE
+        >>> sorted(PAPER.augmentation(CAFFE))
         ['batch_size', 'color', 'crop', 'flip']
         """
-        color = PCAColorAugmentation(
-            sigma=self.color_sigma, divide=self.color_division
+        color = self.color_sigma > 0 and PCAColorAugmentation(
+            self.color_sigma,
+            divide=self.color_division,
+            center=architecture.pixel_mean,
         )
         return {
             "batch_size": self.batch_size,
             "crop": self.crop,
             "flip": self.flip,
-            "color": color if self.color_sigma else False,
+            "color": color,
         }
 
     def optimizer(self, **kwargs):

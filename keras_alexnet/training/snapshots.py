@@ -44,12 +44,13 @@ class Snapshots:
 
         Args:
             arrays: Dict of name to NumPy array.
-            position: Anything that JSON can hold.
+            position: Anything that JSON can hold, and numbers of any library.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         new = self.directory / "backup.new.npz"
         with open(new, "wb") as file:
-            np.savez(file, **{"": json.dumps(position)}, **arrays)
+            text = json.dumps(position, default=_plain)
+            np.savez(file, **{"": text}, **arrays)
             file.flush()
             os.fsync(file.fileno())
         if self.last.exists():
@@ -142,6 +143,10 @@ def assign(kind, variables, arrays):
         if value.dtype.kind == "V":
             value = value.view(ops.convert_to_numpy(variable).dtype)
         variable.assign(value)
+
+
+def _plain(value):
+    return np.asarray(value).tolist()
 
 
 def _flush_directory(directory):

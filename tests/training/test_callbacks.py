@@ -1,0 +1,98 @@
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+from keras_alexnet.training import AlexNetSGD
+from keras_alexnet.training import DivergenceGuard
+from keras_alexnet.training import EpochSeek
+
+
+def make_model(classes=3, loss="sparse_categorical_crossentropy", rate=0.1):
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(classes, activation="softmax")]
+    )
+    model.compile(AlexNetSGD(rate), loss)
+    return model
+
+
+def make_batches(steps=4):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((8 * steps, 4)).astype("float32")
+    return x, rng.integers(3, size=8 * steps)
+
+
+def fit(model, x, y, **arguments):
+    return model.fit(
+        x, y, batch_size=8, shuffle=False, verbose=0, **arguments
+    ).history
+
+
+def test_nan_stops_and_is_explained():
+    model, guard = make_model(rate=0.25), DivergenceGuard()
+    x, y = make_batches()
+    x[17] = np.nan
+    with pytest.warns(UserWarning, match="at step 2 of epoch 0") as caught:
+        history = fit(model, x, y, epochs=3, callbacks=[guard])
+    assert len(history["loss"]) == 1
+    assert "it is 0.25; try a tenth" in guard.message
+    assert "58" in guard.message
+    found = [w for w in caught if str(w.message) == guard.message]
+    assert len(found) == 1
+
+
+def test_nan_may_only_warn():
+    model, guard = make_model(), DivergenceGuard("warn")
+    x, y = make_batches()
+    with pytest.warns(UserWarning, match="The loss is nan"):
+        history = fit(model, x * np.nan, y, epochs=3, callbacks=[guard])
+    assert len(history["loss"]) == 3
+
+
+def test_a_loss_at_chance_is_explained():
+    model, guard = make_model(), DivergenceGuard(patience=2)
+    # Without a signal the best that can be said is 1/3 for each class.
+    x, y = np.zeros((24, 4), "float32"), np.arange(24) % 3
+    with pytest.warns(
+        UserWarning, match=r"For 2 epochs.*ln\(classes\) = 1.099"
+    ):
+        history = fit(model, x, y, epochs=4, callbacks=[guard])
+    assert len(history["loss"]) == 4
+    assert "0-255" in guard.message
+
+
+def test_training_that_works_is_left_alone():
+    model, guard = make_model(), DivergenceGuard(patience=1)
+    x, _ = make_batches()
+    y = x[:, :3].argmax(axis=1)
+    fit(model, x, y, epochs=5)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*loss.*")
+        fit(model, x, y, epochs=3, callbacks=[guard])
+    assert guard.message is None
+
+
+def test_action_is_checked():
+    with pytest.raises(ValueError, match="`action` must be.*action='raise'"):
+        DivergenceGuard("raise")
+
+
+class FakeData:
+    def __init__(self):
+        self.epochs = []
+
+    def seek(self, epoch):
+        self.epochs.append(epoch)
+
+
+def test_epoch_seek():
+    data = FakeData()
+    fit(
+        make_model(),
+        *make_batches(),
+        initial_epoch=2,
+        epochs=5,
+        callbacks=[EpochSeek(data)],
+    )
+    assert data.epochs == [2, 3, 4]

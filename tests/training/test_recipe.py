@@ -1,0 +1,126 @@
+import dataclasses
+
+import pytest
+
+from keras_alexnet.models import CODE_2012 as NET_2012
+from keras_alexnet.models import PAPER as PRINTED
+from keras_alexnet.models import difference
+from keras_alexnet.training import CODE_2012
+from keras_alexnet.training import PAPER
+from keras_alexnet.training import SMALL_DATA
+from keras_alexnet.training import Recipe
+from keras_alexnet.training.recipe import PRESETS
+from keras_alexnet.training.recipe import resolve
+
+
+def test_the_papers_values():
+    assert PAPER == Recipe()
+    assert dataclasses.asdict(PAPER) == {
+        "name": "paper",
+        "batch_size": 128,
+        "epochs": 90,
+        "learning_rate": 0.01,
+        "momentum": 0.9,
+        "weight_decay": 0.0005,
+        "bias_multiplier": 2.0,
+        "schedule": "plateau",
+        "division": 10.0,
+        "divisions": 3,
+        "patience": 5,
+        "crop": "random",
+        "flip": True,
+        "color_sigma": 0.1,
+        "color_division": False,
+        "initialization": None,
+        "pixel_std": 1.0,
+    }
+
+
+def test_what_the_presets_change():
+    assert difference(PAPER, CODE_2012).splitlines() == [
+        "epochs: 90 -> 91",
+        "schedule: plateau -> as_run",
+        "color_division: False -> True",
+    ]
+    changed = {
+        line.split(":")[0]
+        for line in difference(PAPER, SMALL_DATA).splitlines()
+    }
+    assert changed == {"epochs", "schedule", "initialization", "pixel_std"}
+
+
+def test_the_papers_recipe_leaves_the_architecture_alone():
+    assert PAPER.prepare(NET_2012) == NET_2012
+    assert CODE_2012.prepare(PRINTED) == PRINTED
+
+
+def test_small_data_prepares_the_architecture():
+    net = SMALL_DATA.prepare(NET_2012)
+    assert net.initial_stds == ("he",) * 8
+    assert net.initial_biases == (0.0,) * 8
+    assert net.pixel_std == (58.0,) * 3
+    # 58² = 3364.
+    assert net.lrn_alpha == pytest.approx(0.3364)
+    assert net.spatial_alpha == pytest.approx(3.364)
+    same = dataclasses.replace(
+        net,
+        **{
+            name: getattr(NET_2012, name)
+            for name in (
+                "initial_stds",
+                "initial_biases",
+                "pixel_std",
+                "lrn_alpha",
+                "spatial_alpha",
+            )
+        },
+    )
+    assert same == NET_2012
+
+
+def test_the_optimizer_has_the_recipes_values():
+    recipe = Recipe(
+        learning_rate=0.5, momentum=0.25, weight_decay=0.125, bias_multiplier=4
+    )
+    config = recipe.optimizer(multipliers={"fc8": 10}).get_config()
+    assert config["learning_rate"] == 0.5
+    assert config["momentum"] == 0.25
+    assert config["weight_decay"] == 0.125
+    assert config["bias_multiplier"] == 4
+    assert config["multipliers"] == {"fc8": 10}
+
+
+def test_augmentation():
+    arguments = CODE_2012.augmentation(PRINTED)
+    color = arguments.pop("color")
+    assert arguments == {"batch_size": 128, "crop": "random", "flip": True}
+    config = color.get_config()
+    assert config["sigma"] == 0.1
+    assert config["divide"] is True
+    assert tuple(config["center"]) == PRINTED.pixel_mean
+    assert Recipe(color_sigma=0.0).augmentation(PRINTED)["color"] is False
+
+
+def test_it_prints_one_line_per_field():
+    lines = str(SMALL_DATA).splitlines()
+    assert len(lines) == len(dataclasses.fields(Recipe))
+    assert lines[0].split() == ["name", "small_data"]
+
+
+def test_resolve():
+    assert resolve("paper") is PAPER
+    assert resolve(SMALL_DATA) is SMALL_DATA
+    assert list(PRESETS) == ["paper", "code_2012", "small_data"]
+    with pytest.raises(ValueError, match="one of paper, code_2012, .*'Paper'"):
+        resolve("Paper")
+    with pytest.raises(TypeError, match="`recipe` must be a `Recipe` or"):
+        resolve(90)
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [("schedule", "linear"), ("initialization", "glorot"), ("crop", "ten")],
+)
+def test_choices_are_checked(field, value):
+    with pytest.raises(ValueError, match=f"`{field}` must be.*{value!r}"):
+        dataclasses.replace(PAPER, **{field: value})

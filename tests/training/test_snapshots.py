@@ -1,0 +1,146 @@
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from keras_alexnet.training.snapshots import Snapshots
+from keras_alexnet.training.snapshots import assign
+from keras_alexnet.training.snapshots import gather
+
+
+def arrays_of(number):
+    return {"model/0/w": np.full((50, 3), number, "float32")}
+
+
+def write(snapshots, number):
+    snapshots.write(arrays_of(number), {"epoch": number})
+
+
+def read(snapshots):
+    arrays, position = snapshots.read()
+    number = position["epoch"]
+    np.testing.assert_array_equal(
+        arrays["model/0/w"], arrays_of(number)["model/0/w"]
+    )
+    return number
+
+
+@pytest.fixture
+def snapshots(tmp_path):
+    return Snapshots(tmp_path / "run")
+
+
+def test_keeps_the_last_and_the_one_before(snapshots):
+    assert snapshots.read() is None
+    for number in range(4):
+        write(snapshots, number)
+        assert read(snapshots) == number
+    names = sorted(path.name for path in snapshots.directory.iterdir())
+    assert names == ["backup.npz", "backup.previous.npz"]
+    os.remove(snapshots.last)
+    assert read(snapshots) == 2
+
+
+def test_a_position_may_hold_numbers_of_numpy(snapshots):
+    position = {"loss": np.float32(0.5), "best": float("inf"), "none": None}
+    snapshots.write({}, position)
+    assert snapshots.read() == ({}, position)
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.6, 0.9, 0.99])
+def test_truncated(snapshots, share):
+    write(snapshots, 1)
+    write(snapshots, 2)
+    os.truncate(snapshots.last, int(share * snapshots.last.stat().st_size))
+    with pytest.warns(UserWarning, match="backup.npz is damaged"):
+        assert read(snapshots) == 1
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+def test_altered(snapshots, share):
+    write(snapshots, 1)
+    write(snapshots, 2)
+    data = bytearray(snapshots.last.read_bytes())
+    data[int(share * len(data))] ^= 1
+    snapshots.last.write_bytes(data)
+    with pytest.warns(UserWarning, match="backup.npz is damaged"):
+        assert read(snapshots) == 1
+
+
+def test_all_damaged(snapshots):
+    write(snapshots, 1)
+    os.truncate(snapshots.last, 10)
+    with (
+        pytest.warns(UserWarning, match="damaged"),
+        pytest.raises(OSError, match="All backups in .*run are damaged. Del"),
+    ):
+        snapshots.read()
+
+
+class Crash(Exception):
+    pass
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize("good", [0, 1])
+def test_a_crash_while_writing_leaves_a_whole_one(
+    snapshots, monkeypatch, call, good
+):
+    """`good` calls succeed before the one at which the process dies."""
+    write(snapshots, 1)
+    write(snapshots, 2)
+    original, calls = getattr(os, call), []
+
+    def crash(*args):
+        calls.append(args)
+        if len(calls) > good:
+            raise Crash
+        return original(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, crash)
+        with pytest.raises(Crash):
+            write(snapshots, 3)
+    # Two flushes, of the file and then of its directory, one after all.
+    want = {"fsync": [2, 3], "replace": [2, 2]}[call][good]
+    assert read(snapshots) == want
+    write(snapshots, 4)
+    assert read(snapshots) == 4
+
+
+def test_it_is_on_the_disk_before_it_takes_the_name(snapshots, monkeypatch):
+    calls = []
+    for name in ("fsync", "replace"):
+        original = getattr(os, name)
+
+        def record(*args, name=name, original=original):
+            calls.append(name)
+            return original(*args)
+
+        monkeypatch.setattr(os, name, record)
+    write(snapshots, 1)
+    write(snapshots, 2)
+    once = ["fsync", "replace", "fsync"]
+    assert calls == once + ["fsync", "replace", "replace", "fsync"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "int32"])
+def test_variables_come_back(snapshots, dtype):
+    variable = keras.Variable(np.arange(6).reshape(2, 3), dtype=dtype)
+    snapshots.write(gather("model", [variable]), {})
+    variable.assign(np.zeros((2, 3)))
+    assign("model", [variable], snapshots.read()[0])
+    got = keras.ops.convert_to_numpy(variable).astype("float64")
+    np.testing.assert_array_equal(got, np.arange(6).reshape(2, 3))
+
+
+def test_other_variables_are_refused():
+    arrays = gather("model", [keras.Variable(np.zeros((2, 3)), name="w")])
+    one, other = keras.Variable(np.zeros(1)), keras.Variable(np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="1 variables of the model.* has 2"):
+        assign("model", [one, other], arrays)
+    with pytest.raises(ValueError, match=r"model/0/w of shape \(2, 3\), but"):
+        assign("model", [one], arrays)
+    with pytest.raises(ValueError, match="0 variables of the optimizer"):
+        assign("optimizer", [one], arrays)
