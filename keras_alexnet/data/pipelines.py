@@ -75,6 +75,11 @@ class TrainingData:
             raise ValueError(
                 f'`crop` must be "random" or "center". Received: crop={crop!r}'
             )
+        if batch_size < 1:
+            raise ValueError(
+                "`batch_size` must be positive. "
+                f"Received: batch_size={batch_size}"
+            )
         self._split = source.split(split)
         self._size = input_size
         self._resize = resize or default_resize(input_size)
@@ -125,7 +130,14 @@ class TrainingData:
         batches = batches.map(
             self._finish, num_parallel_calls=parallel, deterministic=True
         )
-        return batches.prefetch(2)
+        batches = batches.prefetch(2)
+        # The graph does not know its length, which `seek` may shorten. Keras
+        # must: else `fit` asks for one batch too many, and that step, though
+        # it fails, counts in the metrics, `optimizer.iterations` and the seed
+        # generators.
+        length = tf.constant(self.steps_per_epoch, tf.int64)
+        batches.cardinality = lambda: length
+        return batches
 
     def _plan(self, _):
         """What becomes of each example of this epoch, in its order."""

@@ -1,0 +1,151 @@
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from pictures import encode
+from pictures import picture
+
+from keras_alexnet.data import images
+
+Image = pytest.importorskip("PIL.Image", reason="Pillow writes the images")
+
+FORMATS = [
+    ("JPEG", "RGB", {"quality": 95}),
+    ("JPEG", "L", {"quality": 95}),
+    ("JPEG", "CMYK", {"quality": 95}),
+    ("JPEG", "RGB", {"quality": 95, "progressive": True}),
+    ("PNG", "RGB", {}),
+    ("PNG", "RGBA", {}),
+    ("PNG", "L", {}),
+    ("PNG", "LA", {}),
+    ("PNG", "P", {}),
+    ("PNG", "1", {}),
+    ("BMP", "RGB", {}),
+    ("BMP", "RGBA", {}),
+    ("BMP", "L", {}),
+    ("BMP", "P", {}),
+    ("BMP", "1", {}),
+    ("GIF", "P", {}),
+    ("GIF", "L", {}),
+    ("WEBP", "RGB", {"lossless": True}),
+    ("WEBP", "RGBA", {"lossless": True}),
+]
+
+
+@pytest.mark.parametrize("kind, mode, options", FORMATS)
+def test_formats_become_rgb(kind, mode, options):
+    encoded = encode(picture(), kind, mode, **options)
+    got = images.decode(encoded, "it").numpy().astype(int)
+    want = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
+    assert got.shape == (40, 60, 3)
+    # Pillow upsamples the chroma of a JPEG in another way.
+    tolerance = 6 if kind == "JPEG" else 0
+    assert np.abs(got - want).max() <= tolerance
+    assert images.problem(encoded).numpy() == b""
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+def test_first_frame_of_an_animation(kind):
+    frames = [Image.fromarray(picture(seed=i)) for i in range(3)]
+    file = io.BytesIO()
+    options = {"lossless": True} if kind == "WEBP" else {}
+    frames[0].save(
+        file, kind, save_all=True, append_images=frames[1:], **options
+    )
+    got = images.decode(file.getvalue(), "it").numpy().astype(int)
+    assert np.abs(got - picture(seed=0)).mean() < 10
+    assert np.abs(got - picture(seed=1)).mean() > 20
+
+
+def test_sixteen_bits_become_eight():
+    grey = np.array([[0, 257 * 99, 65535]], "uint16")
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, "PNG")
+    got = images.decode(file.getvalue(), "it").numpy()
+    assert got[0, :, 0].tolist() == [0, 99, 255]
+
+
+BROKEN = {
+    "truncated JPEG": encode(picture(), "JPEG")[:-60],
+    "truncated PNG": encode(picture(), "PNG")[:-20],
+    "truncated BMP": encode(picture(), "BMP")[:-20],
+    "truncated palette BMP": encode(picture(), "BMP", "P")[:-20],
+    "truncated GIF": encode(picture(), "GIF", "P")[:-20],
+    "truncated WEBP": encode(picture(), "WEBP")[:-20],
+    "header only": encode(picture(), "JPEG")[:25],
+    "start of a BMP": b"BM",
+    "text": b"<html>404 not found</html>",
+    "TIFF": encode(picture(), "TIFF"),
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+@pytest.mark.parametrize("mapped", [False, True])
+def test_broken_images_are_named(case, mapped):
+    def decode(encoded):
+        return images.decode(encoded, "photos/cat/3.jpg")
+
+    with pytest.raises(
+        tf.errors.InvalidArgumentError,
+        match="Cannot decode the image photos/cat/3.jpg: .*on_error",
+    ):
+        if mapped:
+            data = tf.data.Dataset.from_tensors(BROKEN[case])
+            list(data.map(decode, num_parallel_calls=2))
+        else:
+            decode(BROKEN[case])
+    assert images.problem(BROKEN[case]).numpy() != b""
+
+
+@pytest.mark.parametrize(
+    "height, width, resize",
+    [(40, 60, 20), (60, 40, 20), (30, 30, 64), (31, 47, 33), (24, 24, 24)],
+)
+def test_resize_keeps_the_center(height, width, resize):
+    rows, columns = np.mgrid[:height, :width]
+    image = np.stack([rows, columns, 0 * rows], axis=-1).astype("uint8")
+    got = images.resize_and_crop(tf.constant(image), resize).numpy()
+    assert got.shape == (resize, resize, 3) and got.dtype == "uint8"
+    # A pixel per pixel at most between the centers of both.
+    center = got.astype(float).mean(axis=(0, 1))[:2]
+    np.testing.assert_allclose(
+        center, [(height - 1) / 2, (width - 1) / 2], atol=1
+    )
+    # The aspect ratio stays: the same scale along both axes.
+    step = np.ptp(got[..., 0]) / np.ptp(got[..., 1])
+    assert step == pytest.approx(1, abs=0.15)
+
+
+def test_resize_by_an_integer_averages_blocks():
+    image = picture(64, 96)
+    want = image.reshape(32, 2, 48, 2, 3).mean(axis=(1, 3))[:, 8:40]
+    got = images.resize_and_crop(tf.constant(image), 32).numpy()
+    assert np.abs(got - want).max() <= 0.5
+
+
+@pytest.mark.parametrize("height, width", [(300, 400), (71, 64), (40, 33)])
+def test_resize_equals_opencv(height, width):
+    cv2 = pytest.importorskip("cv2")
+    image, resize = picture(height, width), 64
+    shorter = min(height, width)
+    scaled = (round(width * resize / shorter), round(height * resize / shorter))
+    down = shorter > resize
+    want = cv2.resize(
+        image,
+        scaled,
+        interpolation=cv2.INTER_AREA if down else cv2.INTER_CUBIC,
+    )
+    top, left = (scaled[1] - resize) // 2, (scaled[0] - resize) // 2
+    want = want[top : top + resize, left : left + resize].astype(int)
+    got = images.resize_and_crop(tf.constant(image), resize).numpy()
+    # OpenCV's cubic has a = -3/4.
+    assert np.abs(got - want).max() <= (1 if down else 4)
+
+
+def test_bicubic_neither_wraps_nor_leaves_the_range():
+    edge = np.zeros((8, 8, 3), "uint8")
+    edge[:, 4:] = 255
+    got = images.resize_and_crop(tf.constant(edge), 32).numpy()
+    assert got[:, :12].max() < 40 and got[:, 20:].min() > 215

@@ -1,0 +1,278 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from pictures import make_folder
+
+from keras_alexnet.data import TrainingData
+from keras_alexnet.data import default_resize
+from keras_alexnet.data import evaluation_data
+from keras_alexnet.data import load_source
+from keras_alexnet.layers import PCAColorAugmentation
+
+
+def numbered(count=50, side=12):
+    """A source whose pixels say (row, column) and the image's number."""
+    rows, columns = np.mgrid[:side, :side]
+    images = np.stack(
+        [
+            np.stack([rows, columns, np.full_like(rows, i)], axis=-1)
+            for i in range(count)
+        ]
+    ).astype("uint8")
+    labels = np.arange(count) % 5
+    return load_source({"train": (images, labels), "test": (images, labels)})
+
+
+SOURCE = numbered()
+
+
+def make(source=SOURCE, **changes):
+    arguments = dict(input_size=8, resize=12, batch_size=8, color=False, seed=1)
+    return TrainingData(source, **{**arguments, **changes})
+
+
+def batches(data):
+    return [(x.numpy(), y.numpy()) for x, y in data.dataset]
+
+
+def assert_equal(first, second):
+    assert len(first) == len(second) > 0
+    for (x, y), (u, v) in zip(first, second, strict=True):
+        np.testing.assert_array_equal(x, u)
+        np.testing.assert_array_equal(y, v)
+
+
+def numbers(some):
+    return np.concatenate([x[:, 0, 0, 2] for x, _ in some])
+
+
+def test_batches():
+    data = make()
+    got = batches(data)
+    assert len(got) == data.steps_per_epoch == 6
+    spec = data.dataset.element_spec
+    assert spec[0] == tf.TensorSpec((8, 8, 8, 3), tf.float32)
+    assert spec[1] == tf.TensorSpec((8,), tf.int64)
+    for images, labels in got:
+        np.testing.assert_array_equal(images[:, 0, 0, 2] % 5, labels)
+    assert len(set(numbers(got))) == 48, "each image once"
+
+
+def test_keras_knows_the_length():
+    data = make()
+    assert int(data.dataset.cardinality()) == 6
+    data.seek(0, 4)
+    assert len(batches(data)) == 2
+
+
+def test_remainder_is_kept_on_request():
+    data = make(drop_remainder=False)
+    got = batches(data)
+    assert len(got) == data.steps_per_epoch == 7
+    assert sorted(numbers(got)) == list(range(50))
+
+
+def test_crops_and_flips_reach_every_place():
+    data = make(batch_size=50)
+    corners, mirrored = set(), 0
+    for epoch in range(12):
+        data.seek(epoch)
+        ((images, _),) = batches(data)
+        for image in images:
+            flipped = image[0, 0, 1] > image[0, -1, 1]
+            image = image[:, ::-1] if flipped else image
+            corner = image[0, 0, :2]
+            # A whole crop, not a wrapped one.
+            np.testing.assert_array_equal(image[-1, -1, :2], corner + 7)
+            corners.add(tuple(corner))
+            mirrored += flipped
+    assert corners == {(y, x) for y in range(5) for x in range(5)}
+    assert 240 < mirrored < 360
+
+
+def test_without_randomness():
+    ((images, _),) = batches(make(crop="center", flip=False, batch_size=50))
+    assert np.all(images[:, 0, 0, :2] == 2) and np.all(images[:, -1, 0, 1] == 2)
+
+
+def test_order_is_shuffled_anew_each_epoch():
+    data = make(batch_size=50)
+    orders = []
+    for epoch in range(3):
+        data.seek(epoch)
+        orders.append(numbers(batches(data)).tolist())
+        assert sorted(orders[-1]) == list(range(50))
+    fixed = [
+        np.mean(np.equal(a, b))
+        for a, b in zip(orders, [list(range(50)), *orders], strict=False)
+    ]
+    assert max(fixed) < 0.2
+
+
+@pytest.mark.parametrize("color", [False, True])
+@pytest.mark.parametrize("cache", [None, "memory", "folder"])
+def test_seek_equals_an_unbroken_run(color, cache, tmp_path):
+    cache = tmp_path if cache == "folder" else cache
+    unbroken = make(color=color, cache=cache)
+    epochs = []
+    for epoch in range(3):
+        unbroken.seek(epoch)
+        epochs.append(batches(unbroken))
+    resumed = make(color=color)
+    for epoch, step in ((2, 0), (1, 4), (0, 0), (2, 5)):
+        resumed.seek(epoch, step)
+        assert_equal(batches(resumed), epochs[epoch][step:])
+    resumed.seek(1, 6)
+    assert batches(resumed) == []
+
+
+def test_same_epoch_until_seek():
+    data = make(color=True)
+    assert_equal(batches(data), batches(data))
+    data.seek(0)
+    assert_equal(batches(data), batches(make(color=True)))
+
+
+def test_seed_changes_everything():
+    first, second = batches(make(seed=1)), batches(make(seed=2))
+    assert numbers(first).tolist() != numbers(second).tolist()
+
+
+def test_color_noise_is_the_layers():
+    plain, noisy = batches(make()), batches(make(color=True))
+    noise = np.concatenate(
+        [a - b for (a, _), (b, _) in zip(noisy, plain, strict=True)]
+    )
+    assert np.ptp(noise, axis=(1, 2)).max() < 1e-3, "one draw per image"
+    assert len(np.unique(noise[:, 0, 0, 0].round(3))) > 40
+    along = noise[:, 0, 0] @ PCAColorAugmentation().eigenvectors
+    np.testing.assert_allclose(along.std(axis=0), [1.97, 3.71, 12.2], rtol=0.4)
+
+
+def test_color_layer_and_sigma():
+    layer = PCAColorAugmentation(0.5, divide=True, center=0)
+    data = make(color=layer)
+    assert float(data.color_sigma) == 0.5
+    data.color_sigma.assign(0)
+    assert_equal(batches(data), batches(make()))
+    data.color_sigma.assign(0.25)
+    divided = batches(data)
+    whole = make(color=PCAColorAugmentation(0.25))
+    for (x, _), (y, _) in zip(divided, batches(whole), strict=True):
+        np.testing.assert_allclose(x, y / 1.25, rtol=1e-4, atol=1e-4)
+    assert float(make(color=False).color_sigma) == 0
+
+
+def test_mixed_precision_leaves_batches_float32():
+    want = batches(make(color=True))
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        got = batches(make(color=True))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert got[0][0].dtype == "float32"
+    assert_equal(got, want)
+
+
+def test_folder_of_files_with_and_without_cache(tmp_path):
+    pytest.importorskip("PIL")
+    source = load_source(make_folder(tmp_path / "images", {"a": 9, "b": 9}))
+    runs = [
+        batches(make(source, resize=32, input_size=28, batch_size=7, cache=c))
+        for c in (None, "memory", tmp_path / "cache")
+    ]
+    assert_equal(runs[0], runs[1])
+    assert_equal(runs[0], runs[2])
+    (tmp_path / "images" / "a" / "1.png").write_bytes(b"broken")
+    for cache in (None, "memory"):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="Cannot decode.*a/1.png"
+        ):
+            batches(make(source, batch_size=14, cache=cache))
+
+
+class Seek(keras.callbacks.Callback):
+    def __init__(self, data):
+        super().__init__()
+        self.data = data
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.data.seek(epoch)
+
+
+def test_fit_trains_on_the_epoch_of_seek_and_no_step_more():
+    data = make(color=True)
+    layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *layers])
+    model.compile(loss="mse", optimizer=keras.optimizers.SGD(0.0))
+    history = model.fit(
+        data.dataset, epochs=3, verbose=0, callbacks=[Seek(data)]
+    )
+    want = []
+    for epoch in range(3):
+        data.seek(epoch)
+        losses = [
+            np.mean((model(x).numpy()[:, 0] - y) ** 2) for x, y in batches(data)
+        ]
+        want.append(np.mean(losses))
+    np.testing.assert_allclose(history.history["loss"], want, rtol=1e-4)
+    # Of a data set of unknown length, `fit` would count a seventh step.
+    assert int(model.optimizer.iterations) == 18
+
+
+def test_under_a_distribution_strategy():
+    want = batches(make(color=True))
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        data = make(color=True)
+    shared = strategy.experimental_distribute_dataset(data.dataset)
+    for (x, y), (images, labels) in zip(shared, want, strict=True):
+        parts = strategy.experimental_local_results(x)
+        assert [len(part) for part in parts] == [4, 4]
+        np.testing.assert_array_equal(np.concatenate(parts), images)
+        labels_of = strategy.experimental_local_results(y)
+        np.testing.assert_array_equal(np.concatenate(labels_of), labels)
+
+
+@pytest.mark.parametrize("cache", [None, "memory"])
+def test_evaluation_data(cache):
+    data = evaluation_data(SOURCE, batch_size=16, resize=12, cache=cache)
+    got = list(data.as_numpy_iterator())
+    assert [len(labels) for _, labels in got] == [16, 16, 16, 2]
+    assert int(data.cardinality()) == 4
+    images = np.concatenate([images for images, _ in got])
+    assert images.dtype == "uint8" and images.shape == (50, 12, 12, 3)
+    np.testing.assert_array_equal(images[:, 0, 0, 2], np.arange(50))
+    labels = np.concatenate([labels for _, labels in got])
+    np.testing.assert_array_equal(labels, np.arange(50) % 5)
+
+
+@pytest.mark.parametrize(
+    "input_size, want", [(224, 256), (227, 259), (64, 73), (24, 27)]
+)
+def test_default_resize(input_size, want):
+    assert default_resize(input_size) == want
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"crop": "corner"}, '`crop` must be "random" or "center"'),
+        ({"batch_size": 51}, "`batch_size` must not exceed the 50 examples"),
+        ({"batch_size": 0}, "`batch_size` must be positive"),
+        ({"split": "valid"}, "`split` must be one of"),
+        ({"input_size": 13}, "size=13 for images of 12x12 pixels"),
+    ],
+)
+def test_errors(changes, message):
+    with pytest.raises(ValueError, match=message):
+        make(**changes)
+
+
+@pytest.mark.parametrize("epoch, step", [(-1, 0), (0, -1), (0, 7)])
+def test_seek_errors(epoch, step):
+    with pytest.raises(
+        ValueError, match=f"0 to 6. Received: epoch={epoch}, step={step}"
+    ):
+        make().seek(epoch, step)
