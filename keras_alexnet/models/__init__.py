@@ -8,6 +8,6 @@ from keras_alexnet.models.architecture import PAPER as PAPER
 from keras_alexnet.models.architecture import SIX_CONV as SIX_CONV
 from keras_alexnet.models.architecture import Architecture as Architecture
 from keras_alexnet.models.architecture import difference as difference
-from keras_alexnet.models.architecture import sizes as sizes
 from keras_alexnet.models.cost import multiply_adds as multiply_adds
 from keras_alexnet.models.cost import neurons as neurons
+from keras_alexnet.models.geometry import sizes as sizes

@@ -11,8 +11,8 @@ from keras_alexnet.layers.local_response_normalization import (
     LocalResponseNormalization,
 )
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
-from keras_alexnet.models.architecture import minimum_input_size
 from keras_alexnet.models.architecture import resolve
+from keras_alexnet.models.geometry import minimum_input_size
 
 
 def AlexNet(

@@ -1,7 +1,6 @@
 """The one place where the shape of the network is written down."""
 
 import dataclasses
-import math
 
 STAGES = ("activation", "norm", "spatial_norm", "pool")
 PADDINGS = ("valid", "same", "ceil")
@@ -207,11 +206,23 @@ class Architecture:
         return 1 if whole or layer_name in self.cross else self.columns
 
     def __str__(self):
-        width = max(len(f.name) for f in dataclasses.fields(self))
-        return "\n".join(
-            f"{field.name:{width}}  {getattr(self, field.name)}"
-            for field in dataclasses.fields(self)
-        )
+        return describe(self)
+
+
+def describe(instance):
+    """The fields of a dataclass, a line each.
+
+    Example:
+
+    >>> print(describe(PAPER).splitlines()[1])
+    input_size          224
+    """
+    fields = dataclasses.fields(instance)
+    width = max(len(field.name) for field in fields)
+    return "\n".join(
+        f"{field.name:{width}}  {getattr(instance, field.name)}"
+        for field in fields
+    )
 
 
 def difference(a, b):
@@ -245,81 +256,6 @@ def difference(a, b):
         for field in dataclasses.fields(a)
         if field.name != "name"
         and getattr(a, field.name) != getattr(b, field.name)
-    )
-
-
-def conv_size(size, kernel, stride, padding):
-    """Output pixels of a convolution along one side.
-
-    Args:
-        size: Integer, pixels of the input.
-        kernel: Integer, pixels of the kernel.
-        stride: Integer.
-        padding: One of `Architecture.paddings`.
-
-    Returns:
-        Integer; 0 or less where the input is too small.
-    """
-    if padding == "same":
-        return math.ceil(size / stride)
-    if padding == "ceil":
-        return 1 + math.ceil((size - kernel) / stride)
-    border = 0 if padding == "valid" else padding
-    return 1 + (size + 2 * border - kernel) // stride
-
-
-def pool_output_size(architecture, size):
-    """Output pixels of the architecture's pooling along one side."""
-    steps = (size - architecture.pool_size) / architecture.pool_strides
-    rounded = math.ceil if architecture.pool_rounding == "ceil" else math.floor
-    return 1 + rounded(steps)
-
-
-def sizes(architecture, input_size=None):
-    """Pixels per side after each convolution and each pooling.
-
-    Args:
-        architecture: An `Architecture`.
-        input_size: Integer. Defaults to the architecture's own.
-
-    Returns:
-        Dict of layer name (`"conv1"`, `"pool1"`, …) to pixels; it ends early
-        where nothing is left of the image.
-
-    Example:
-
-    >>> from keras_alexnet.models import PAPER
-    >>> sizes(PAPER)
-    {'conv1': 55, 'pool1': 27, 'conv2': 27, 'pool2': 13, 'conv3': 13, \
-'conv4': 13, 'conv5': 13, 'pool5': 6}
-    """
-    size = input_size or architecture.input_size
-    found = {}
-    for index, name in enumerate(architecture.conv_names):
-        size = conv_size(
-            size,
-            architecture.kernel_sizes[index],
-            architecture.strides[index],
-            architecture.paddings[index],
-        )
-        if size < 1:
-            return found
-        found[name] = size
-        if "pool" in architecture.stages[index].split():
-            size = pool_output_size(architecture, size)
-            if size < 1:
-                return found
-            found[f"pool{index + 1}"] = size
-    return found
-
-
-def minimum_input_size(architecture):
-    """The smallest image, in pixels per side, of which anything is left."""
-    complete = len(sizes(architecture, 10_000))
-    return next(
-        size
-        for size in range(1, 10_000)
-        if len(sizes(architecture, size)) == complete
     )
 
 
@@ -451,16 +387,41 @@ def resolve(architecture):
     >>> resolve("caffe").input_size
     227
     """
-    if isinstance(architecture, Architecture):
-        return architecture
-    if not isinstance(architecture, str):
+    return choose(architecture, PRESETS, "architecture")
+
+
+def choose(value, presets, argument):
+    """A dataclass from itself or from a preset's name.
+
+    Args:
+        value: An instance, or a key of `presets`.
+        presets: Dict of name to instance.
+        argument: String, what error messages call it.
+
+    Returns:
+        An instance.
+
+    Raises:
+        ValueError: If there is no preset of that name.
+        TypeError: If it is neither.
+
+    Example:
+
+    >>> choose("owt", PRESETS, "architecture").columns
+    1
+    """
+    kind = type(next(iter(presets.values())))
+    if isinstance(value, kind):
+        return value
+    if not isinstance(value, str):
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
         raise TypeError(
-            "`architecture` must be an `Architecture` or the name of a "
-            f"preset. Received: architecture={architecture!r}"
+            f"`{argument}` must be {article} `{kind.__name__}` or the name of "
+            f"a preset. Received: {argument}={value!r}"
         )
-    if architecture not in PRESETS:
+    if value not in presets:
         raise ValueError(
-            f"`architecture` must be one of {', '.join(PRESETS)}. "
-            f"Received: architecture={architecture!r}"
+            f"`{argument}` must be one of {', '.join(presets)}. "
+            f"Received: {argument}={value!r}"
         )
-    return PRESETS[architecture]
+    return presets[value]

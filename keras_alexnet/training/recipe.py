@@ -3,7 +3,8 @@
 import dataclasses
 
 from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
-from keras_alexnet.models.architecture import Architecture
+from keras_alexnet.models.architecture import choose
+from keras_alexnet.models.architecture import describe
 from keras_alexnet.training.optimizer import AlexNetSGD
 
 SCHEDULES = ("plateau", "as_run", "cosine", "constant")
@@ -77,7 +78,8 @@ class Recipe:
     # Section 2: "centered raw RGB values of the pixels".
     pixel_std: float = 1.0
 
-    __str__ = Architecture.__str__
+    def __str__(self):
+        return describe(self)
 
     def __post_init__(self):
         for name, choices in (
@@ -214,16 +216,4 @@ def resolve(recipe):
     >>> resolve("code_2012").epochs
     91
     """
-    if isinstance(recipe, Recipe):
-        return recipe
-    if not isinstance(recipe, str):
-        raise TypeError(
-            "`recipe` must be a `Recipe` or the name of a preset. "
-            f"Received: recipe={recipe!r}"
-        )
-    if recipe not in PRESETS:
-        raise ValueError(
-            f"`recipe` must be one of {', '.join(PRESETS)}. "
-            f"Received: recipe={recipe!r}"
-        )
-    return PRESETS[recipe]
+    return choose(recipe, PRESETS, "recipe")

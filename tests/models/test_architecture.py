@@ -5,11 +5,11 @@ import pytest
 from keras_alexnet.models import architecture
 from keras_alexnet.models.architecture import PAPER
 from keras_alexnet.models.architecture import PRESETS
-from keras_alexnet.models.architecture import conv_size
 from keras_alexnet.models.architecture import difference
-from keras_alexnet.models.architecture import minimum_input_size
 from keras_alexnet.models.architecture import resolve
-from keras_alexnet.models.architecture import sizes
+from keras_alexnet.models.geometry import conv_size
+from keras_alexnet.models.geometry import minimum_input_size
+from keras_alexnet.models.geometry import sizes
 
 
 def vary(**changes):
