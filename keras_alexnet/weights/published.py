@@ -1,0 +1,183 @@
+"""Weights that others have published, and how to get them unharmed."""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import socket
+import tempfile
+
+import keras
+
+MIRROR = "KERAS_ALEXNET_WEIGHTS_MIRROR"
+
+# Seconds without a byte after which a server counts as dead.
+PATIENCE = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedWeights:
+    """A file of weights, trained on the 1000 classes of ILSVRC-2012.
+
+    Args:
+        name: String, the name that its publisher gave it.
+        architecture: String, the preset that it is for.
+        url: String.
+        size: Bytes; about so many where it is not known exactly.
+        digest: String, algorithm and hexadecimal digits: `"sha1:…"`.
+        top1: Reported accuracy on the validation images, center crop, percent.
+        top5: Likewise, among five guesses.
+        license: String.
+        preprocessing: String.
+    """
+
+    name: str
+    architecture: str
+    url: str
+    size: int
+    digest: str
+    top1: float
+    top5: float
+    license: str
+    preprocessing: str
+
+
+WARPED = (
+    "resized to 256 x 256 whatever the shape, central 227 x 227, BGR in "
+    "0-255, minus the mean color"
+)
+
+PUBLISHED = {
+    # models/bvlc_alexnet/readme.md of Caffe.
+    "caffe": PublishedWeights(
+        name="bvlc_alexnet",
+        architecture="caffe",
+        url="http://dl.caffe.berkeleyvision.org/bvlc_alexnet.caffemodel",
+        size=243_900_000,
+        digest="sha1:9116a64c0fbe4459d18f4bb6b56d647b63920377",
+        top1=57.1,
+        top5=80.2,
+        license="unrestricted",
+        preprocessing=WARPED,
+    ),
+    # models/bvlc_reference_caffenet/readme.md of Caffe.
+    "caffenet": PublishedWeights(
+        name="bvlc_reference_caffenet",
+        architecture="caffenet",
+        url=(
+            "http://dl.caffe.berkeleyvision.org/"
+            "bvlc_reference_caffenet.caffemodel"
+        ),
+        size=243_900_000,
+        digest="sha1:4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46",
+        top1=57.4,
+        top5=80.4,
+        license="unrestricted",
+        preprocessing=WARPED,
+    ),
+    # torchvision/models/alexnet.py, AlexNet_Weights.IMAGENET1K_V1. The file
+    # name holds the first eight digits of the hash.
+    "owt": PublishedWeights(
+        name="alexnet-owt-7be5be79",
+        architecture="owt",
+        url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+        size=244_408_911,
+        digest=(
+            "sha256:"
+            "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"
+        ),
+        top1=56.522,
+        top5=79.066,
+        license="BSD-3-Clause",
+        preprocessing=(
+            "shorter side resized to 256, central 224 x 224, RGB in 0-1, "
+            "minus the mean color, divided by the standard deviation"
+        ),
+    ),
+}
+
+
+def cache_folder():
+    """The folder of downloaded models: `models` in Keras's home.
+
+    Returns:
+        String. It exists.
+    """
+    home = os.environ.get("KERAS_HOME") or os.path.join("~", ".keras")
+    folder = os.path.join(os.path.expanduser(home), "models")
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def downloaded(weights):
+    """Downloads a file of weights for the length of a block.
+
+    The file is verified before the block begins and removed when it ends,
+    well or not. An interrupted download leaves nothing, and the next one
+    begins anew.
+
+    Args:
+        weights: A `PublishedWeights`. If the environment variable
+            `KERAS_ALEXNET_WEIGHTS_MIRROR` is set, the file of the same name is
+            taken from there instead.
+
+    Yields:
+        String, the path of the file.
+
+    Raises:
+        OSError: If there is no such file, or the connection breaks or stalls.
+        ValueError: If the file is not the published one.
+    """
+    url = weights.url
+    mirror = os.environ.get(MIRROR)
+    if mirror:
+        url = f"{mirror.rstrip('/')}/{url.rsplit('/', 1)[-1]}"
+    with tempfile.TemporaryDirectory(
+        prefix=".download-", dir=cache_folder()
+    ) as folder:
+        try:
+            with _socket_timeout():
+                path = keras.utils.get_file(
+                    origin=url, cache_dir=folder, cache_subdir=""
+                )
+        # get_file raises bare exceptions.
+        except Exception as error:
+            raise OSError(
+                f"The weights {weights.name} could not be downloaded: "
+                f"{error or type(error).__name__} ({url}). Try again; or "
+                f"download the file by other means and pass its path as "
+                f"`weights`; or set {MIRROR} to a server that has it."
+            ) from error
+        _verify(path, url, weights)
+        yield path
+
+
+@contextlib.contextmanager
+def _socket_timeout():
+    # get_file has no such argument, and waits for ever.
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _verify(path, url, weights):
+    algorithm, wanted = weights.digest.split(":")
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, algorithm).hexdigest()
+        file.seek(0)
+        start = file.read(512).lstrip().lower()
+    if found == wanted:
+        return
+    reason = "It is damaged, or another file."
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        reason = "It is a web page, such as servers send in place of a file."
+    elif os.path.getsize(path) < weights.size // 2:
+        reason = "It is too small; the download may have been cut off."
+    raise ValueError(
+        f"What {url} sent is not {weights.name}: {algorithm} {found}, where "
+        f"{wanted} is right. {reason} It has been removed."
+    )

@@ -1,0 +1,84 @@
+"""PyTorch state dicts as named arrays, from `.pth` and `.safetensors`."""
+
+import re
+
+import numpy as np
+
+from keras_alexnet.weights.atomic import replacing
+from keras_alexnet.weights.pytorch import read_pth
+
+
+def read_state_dict(path):
+    """Reads a state dict of a PyTorch model.
+
+    What the file is shows in its content; its name does not matter. The
+    `module.` that `DataParallel` puts into names is removed.
+
+    Args:
+        path: Path of a file written by `torch.save` (a state dict, or a
+            checkpoint that holds one as `"state_dict"`), or by safetensors.
+
+    Returns:
+        Dict of name to array.
+
+    Raises:
+        ValueError: If the file is damaged, or holds more than tensors.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
+    >>> write_state_dict(path, {"module.fc.bias": np.zeros(2, "float32")})
+    >>> read_state_dict(path)
+    {'fc.bias': array([0., 0.], dtype=float32)}
+    """
+    with open(path, "rb") as file:
+        # A header length below 2**56, then JSON.
+        start = file.read(9)
+    if start[7:] == b"\0{":
+        arrays = _read_safetensors(path)
+    else:
+        arrays = read_pth(path)
+    return {
+        # ImageNet's training script wraps only the features of AlexNet, so
+        # that it stands in the middle.
+        re.sub(r"(^|\.)module\.", r"\1", name): array
+        for name, array in arrays.items()
+    }
+
+
+def write_state_dict(path, arrays):
+    """Writes named arrays in the safetensors format, which PyTorch reads.
+
+    Args:
+        path: Path of the file. Nothing is left there if writing fails.
+        arrays: Dict of name to array.
+    """
+    from safetensors.numpy import save_file
+
+    arrays = {
+        name: np.ascontiguousarray(array) for name, array in arrays.items()
+    }
+    with replacing(path) as temporary:
+        save_file(arrays, temporary, metadata={"format": "pt"})
+
+
+def _read_safetensors(path):
+    # Makes NumPy know bfloat16.
+    import ml_dtypes  # noqa: F401
+    from safetensors.numpy import load_file
+
+    try:
+        arrays = load_file(path)
+    # Its own exception has no better base than `Exception`.
+    except Exception as error:
+        raise ValueError(
+            f"{path} cannot be read as safetensors: {error}"
+        ) from error
+    return {
+        name: array.astype("float32")
+        if array.dtype.name == "bfloat16"
+        else array
+        for name, array in arrays.items()
+    }
