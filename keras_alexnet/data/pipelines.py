@@ -9,7 +9,7 @@ from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
 
 
 class TrainingData:
-    """Endless source of augmented batches, reproducible and resumable.
+    """Augmented batches of a split, reproducible and resumable.
 
     Each iteration of `dataset` yields the batches of one epoch, by default
     epoch 0: `seek` says which, and from which step on. What is in a batch

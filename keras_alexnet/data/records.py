@@ -17,7 +17,7 @@ from keras_alexnet.data.storage import save_array
 MEMORY_LIMIT = 2**30
 
 
-def open_tfds(name, data_dir, split_names, memory_limit=MEMORY_LIMIT):
+def open_tfds(name, data_dir, split_names, memory_limit=None):
     """Makes splits of a TFDS data set; downloads it if it is not there.
 
     Splits whose labels are all -1 (ImageNet's test images) are left out.
@@ -27,7 +27,7 @@ def open_tfds(name, data_dir, split_names, memory_limit=MEMORY_LIMIT):
             folder that holds a prepared set's `dataset_info.json`.
         data_dir: TFDS's data folder, or `None` for TFDS's default.
         split_names: Names of the splits that are looked for.
-        memory_limit: Integer, bytes.
+        memory_limit: Integer, bytes. Defaults to `MEMORY_LIMIT`.
 
     Returns:
         Tuple `(class_names, splits, fingerprint)`.
@@ -40,6 +40,7 @@ def open_tfds(name, data_dir, split_names, memory_limit=MEMORY_LIMIT):
             "may know it, is not installed: `pip install tensorflow-datasets`"
         ) from error
     builder = _builder(tfds, name, data_dir)
+    limit = MEMORY_LIMIT if memory_limit is None else memory_limit
     keys = _keys(builder.info)
     class_names = tuple(builder.info.features[keys[1]].names)
     builder.download_and_prepare()
@@ -50,7 +51,7 @@ def open_tfds(name, data_dir, split_names, memory_limit=MEMORY_LIMIT):
         info = builder.info.splits[split]
         # A local copy may hold fewer examples than the published version.
         sizes += [split, info.num_examples, info.num_bytes]
-        in_memory = info.num_bytes <= memory_limit
+        in_memory = info.num_bytes <= limit
         read = _read_all if in_memory else _by_position
         opened = read(builder, split, keys, len(class_names))
         if opened.fetch(tf.constant(0, tf.int64))[1] >= 0:

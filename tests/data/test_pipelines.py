@@ -110,8 +110,10 @@ def test_order_is_shuffled_anew_each_epoch():
     assert max(fixed) < 0.2
 
 
-@pytest.mark.parametrize("color", [False, True])
-@pytest.mark.parametrize("cache", [None, "memory", "folder"])
+@pytest.mark.parametrize(
+    "color, cache",
+    [(False, None), (True, None), (True, "memory"), (True, "folder")],
+)
 def test_seek_equals_an_unbroken_run(color, cache, tmp_path):
     cache = tmp_path if cache == "folder" else cache
     unbroken = make(color=color, cache=cache)
