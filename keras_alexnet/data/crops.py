@@ -166,7 +166,8 @@ def ten_views(images, size, order="cuda-convnet"):
     >>> ten_views(tf.zeros((2, 256, 256, 3)), 224).shape
     TensorShape([2, 10, 224, 224, 3])
 
-    Reference: [Krizhevsky et al., 2012](https://papers.nips.cc/paper/4824),
+    Reference: [Krizhevsky et al., 2012](
+    https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks),
     section 4.1.
     """
     height, width = images.shape[1:3]

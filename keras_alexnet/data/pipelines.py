@@ -53,7 +53,8 @@ class TrainingData:
     >>> len(list(data.dataset)), data.steps_per_epoch
     (1, 11)
 
-    Reference: [Krizhevsky et al., 2012](https://papers.nips.cc/paper/4824),
+    Reference: [Krizhevsky et al., 2012](
+    https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks),
     sections 2 and 4.1.
     """
 

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_alexnet.layers.color_covariance import streamed_covariance
+
 # The 2012 constants, in grey levels of 0-255 RGB: standard deviations along
 # the principal components, the components as columns, the mean color.
 # cuda-convnet2, make-data/input_meta.
@@ -24,42 +26,6 @@ class _GivenSeed(keras.random.SeedGenerator):
 
     def next(self, ordered=True):
         return self.given
-
-
-def _streamed_covariance(batches, channel_axis):
-    """Mean and covariance of the pixels of `batches`, in one pass.
-
-    Each batch is reduced about its own mean and merged (Chan et al., 1979),
-    so nothing cancels however many pixels there are.
-    """
-    count, mean, scatter = 0, np.zeros(3), np.zeros((3, 3))
-    for batch in batches:
-        batch = batch[0] if isinstance(batch, (tuple, list)) else batch
-        batch = np.asarray(ops.convert_to_numpy(batch), "float64")
-        pixels = np.moveaxis(batch, channel_axis, -1)
-        if pixels.shape[-1] != 3:
-            raise ValueError(
-                "`adapt` needs images of three channels. "
-                f"Received: shape={batch.shape}"
-            )
-        pixels = pixels.reshape(-1, 3)
-        if not len(pixels):
-            continue
-        total = count + len(pixels)
-        delta = pixels.mean(axis=0) - mean
-        centered = pixels - pixels.mean(axis=0)
-        scatter += centered.T @ centered
-        scatter += np.outer(delta, delta) * (count * len(pixels) / total)
-        mean += delta * (len(pixels) / total)
-        count = total
-    if count < 2:
-        raise ValueError(
-            "`adapt` needs at least two pixels. Received: "
-            f"{count} (an iterator that was used before is empty)"
-        )
-    if not np.all(np.isfinite(scatter)):
-        raise ValueError("`adapt` needs finite pixels. Received NaN or inf")
-    return mean, scatter / count
 
 
 @keras.saving.register_keras_serializable("keras_alexnet")
@@ -123,6 +89,10 @@ class PCAColorAugmentation(keras.layers.Layer):
     Returns:
         Tensor of the shape of `images`, in the layer's compute dtype.
 
+    Raises:
+        ValueError: If an argument is none of the above, or inputs are no RGB
+            images.
+
     Example:
 
     >>> images = np.full((2, 4, 4, 3), 200, "uint8")
@@ -132,7 +102,8 @@ class PCAColorAugmentation(keras.layers.Layer):
     >>> float(ops.max(layer(images, training=False)))
     200.0
 
-    Reference: [Krizhevsky et al., 2012](https://papers.nips.cc/paper/4824),
+    Reference: [Krizhevsky et al., 2012](
+    https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks),
     section 4.1; cuda-convnet `convdata.py`, cuda-convnet2
     `make-data/input_meta`.
     """
@@ -153,26 +124,8 @@ class PCAColorAugmentation(keras.layers.Layer):
     ):
         kwargs.setdefault("dtype", "float32")
         super().__init__(autocast=False, **kwargs)
-        if sigma < 0:
-            raise ValueError(
-                f"`sigma` must not be negative. Received: sigma={sigma}"
-            )
-        if scale not in ("std", "eigenvalue"):
-            raise ValueError(
-                '`scale` must be "std" (the 2012 code) or "eigenvalue" (the '
-                f"printed text). Received: scale={scale!r}"
-            )
-        if channel_order not in ("rgb", "bgr"):
-            raise ValueError(
-                '`channel_order` must be "rgb" or "bgr". '
-                f"Received: channel_order={channel_order!r}"
-            )
-        low, high = value_range
-        if not low < high:
-            raise ValueError(
-                "`value_range` must be (black, white) with black below white. "
-                f"Received: value_range={value_range}"
-            )
+        data_format = data_format or keras.config.image_data_format()
+        _check_options(sigma, scale, value_range, channel_order, data_format)
         if (eigenvectors is None) != (stds is None):
             raise ValueError(
                 "`eigenvectors` and `stds` must be given together: they are "
@@ -181,15 +134,9 @@ class PCAColorAugmentation(keras.layers.Layer):
             )
         self.sigma = float(sigma)
         self.scale = scale
-        self.value_range = (float(low), float(high))
+        self.value_range = tuple(float(value) for value in value_range)
         self.divide = divide
         self.channel_order = channel_order
-        data_format = data_format or keras.config.image_data_format()
-        if data_format not in ("channels_last", "channels_first"):
-            raise ValueError(
-                '`data_format` must be "channels_last" or "channels_first". '
-                f"Received: data_format={data_format!r}"
-            )
         self.data_format = data_format
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
@@ -204,31 +151,10 @@ class PCAColorAugmentation(keras.layers.Layer):
             stds = np.array(STDS_2012) * unit
         if center is None:
             center = low + np.array(MEAN_COLOR_2012)[order] * unit
+        _check_colors(np.array(eigenvectors), np.array(stds), center)
         self.eigenvectors = np.array(eigenvectors, "float64")
         self.stds = np.array(stds, "float64")
-        if np.shape(center) not in ((), (3,)):
-            raise ValueError(
-                f"`center` must be a number or three. Received: center={center}"
-            )
         self.center = np.broadcast_to(np.array(center, "float64"), (3,))
-        if self.eigenvectors.shape != (3, 3) or self.stds.shape != (3,):
-            raise ValueError(
-                "`eigenvectors` must have shape (3, 3) and `stds` (3,). "
-                f"Received shapes: {self.eigenvectors.shape}, "
-                f"{self.stds.shape}"
-            )
-        if not np.allclose(
-            self.eigenvectors.T @ self.eigenvectors, np.eye(3), atol=1e-3
-        ):
-            raise ValueError(
-                "`eigenvectors` must be orthonormal, one per column. "
-                f"Received: eigenvectors={eigenvectors}"
-            )
-        if np.any(self.stds < 0):
-            raise ValueError(
-                "`stds` must not be negative: give standard deviations, the "
-                f"square roots of the eigenvalues. Received: stds={stds}"
-            )
 
     @property
     def components(self):
@@ -253,7 +179,7 @@ class PCAColorAugmentation(keras.layers.Layer):
         if hasattr(data, "shape"):
             batches = (data[i : i + 64] for i in range(0, len(data), 64))
         axis = -1 if self.data_format == "channels_last" else -3
-        mean, covariance = _streamed_covariance(batches, axis)
+        mean, covariance = streamed_covariance(batches, axis)
         eigenvalues, eigenvectors = np.linalg.eigh(covariance)
         largest = np.argmax(np.abs(eigenvectors), axis=0)
         eigenvectors *= np.sign(eigenvectors[largest, np.arange(3)])
@@ -339,3 +265,53 @@ class PCAColorAugmentation(keras.layers.Layer):
             "data_format": self.data_format,
             "seed": self.seed,
         }
+
+
+def _check_options(sigma, scale, value_range, channel_order, data_format):
+    if sigma < 0:
+        raise ValueError(
+            f"`sigma` must not be negative. Received: sigma={sigma}"
+        )
+    if scale not in ("std", "eigenvalue"):
+        raise ValueError(
+            '`scale` must be "std" (the 2012 code) or "eigenvalue" (the '
+            f"printed text). Received: scale={scale!r}"
+        )
+    if channel_order not in ("rgb", "bgr"):
+        raise ValueError(
+            '`channel_order` must be "rgb" or "bgr". '
+            f"Received: channel_order={channel_order!r}"
+        )
+    if not value_range[0] < value_range[1]:
+        raise ValueError(
+            "`value_range` must be (black, white) with black below white. "
+            f"Received: value_range={value_range}"
+        )
+    if data_format not in ("channels_last", "channels_first"):
+        raise ValueError(
+            '`data_format` must be "channels_last" or "channels_first". '
+            f"Received: data_format={data_format!r}"
+        )
+
+
+def _check_colors(eigenvectors, stds, center):
+    if np.shape(center) not in ((), (3,)):
+        raise ValueError(
+            f"`center` must be a number or three. Received: center={center}"
+        )
+    if eigenvectors.shape != (3, 3) or stds.shape != (3,):
+        raise ValueError(
+            "`eigenvectors` must have shape (3, 3) and `stds` (3,). "
+            f"Received shapes: {eigenvectors.shape}, "
+            f"{stds.shape}"
+        )
+    if not np.allclose(eigenvectors.T @ eigenvectors, np.eye(3), atol=1e-3):
+        raise ValueError(
+            "`eigenvectors` must be orthonormal, one per column. "
+            f"Received: eigenvectors={eigenvectors}"
+        )
+    if np.any(stds < 0):
+        raise ValueError(
+            "`stds` must not be negative: give standard deviations, the "
+            f"square roots of the eigenvalues. Received: stds={stds}"
+        )
