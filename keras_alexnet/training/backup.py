@@ -3,11 +3,12 @@
 import math
 import os
 import pathlib
-import random
 
 import keras
 import numpy as np
 
+from keras_alexnet.training.random_state import get_random_state
+from keras_alexnet.training.random_state import set_random_state
 from keras_alexnet.training.snapshots import Snapshots
 from keras_alexnet.training.snapshots import assign
 from keras_alexnet.training.snapshots import gather
@@ -84,7 +85,7 @@ class ResumableBackup(keras.callbacks.Callback):
         self._epoch = self._step = self._since_save = 0
         self._loss = 0.0
         self._saved = True
-        self._paused = False
+        self._begun = self._paused = False
         self._metrics = None
         self._restored = self._snapshots.read()
         if self._restored is None:
@@ -96,12 +97,12 @@ class ResumableBackup(keras.callbacks.Callback):
         self.model._initial_epoch = (
             self.params["epochs"] if position["finished"] else self._epoch
         )
-        for callback in self.callbacks:
-            if isinstance(callback, keras.callbacks.CSVLogger):
-                cut_rows(callback.filename, self._epoch)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.model._initial_epoch = None
+        if not self._begun:
+            self._begun = True
+            self._cut_logs(epoch)
         if self._restored is not None:
             self._resume()
         else:
@@ -110,8 +111,6 @@ class ResumableBackup(keras.callbacks.Callback):
             self._save()
         if self.data is not None:
             self.data.seek(epoch, self._step if _step_draws() else 0)
-        if self._step:
-            self._skip_to(self._step)
 
     def on_train_batch_end(self, batch, logs=None):
         if batch < self._step:
@@ -138,6 +137,11 @@ class ResumableBackup(keras.callbacks.Callback):
         if not self._paused:
             self._save(finished=bool(self.model.stop_training))
 
+    def _cut_logs(self, epoch):
+        for callback in self.callbacks:
+            if isinstance(callback, keras.callbacks.CSVLogger):
+                cut_rows(callback.filename, epoch)
+
     def _save(self, finished=False):
         if self._saved or not math.isfinite(self._loss):
             return
@@ -150,15 +154,13 @@ class ResumableBackup(keras.callbacks.Callback):
 
     def _position(self, finished):
         history = self.model.history
-        name, keys, *rest = np.random.get_state()
         return {
             "epoch": self._epoch,
             "step": self._step,
             "finished": finished,
             "history": [history.epoch, history.history],
             "callbacks": [_state(callback) for callback in self.callbacks],
-            "random": random.getstate(),
-            "numpy": [name, keys.tolist(), *rest],
+            "random": get_random_state(),
         }
 
     def _variables(self):
@@ -190,9 +192,10 @@ class ResumableBackup(keras.callbacks.Callback):
         spec = getattr(getattr(self.data, "dataset", 0), "element_spec", None)
         if self._step and (_are_built(self.model.metrics) or spec):
             self._restore_metrics(spec and _zeros(spec))
-        version, state, gauss = position["random"]
-        random.setstate((version, tuple(state), gauss))
-        np.random.set_state(position["numpy"])
+        if self._step:
+            self._skip_to(self._step, position["random"])
+        else:
+            set_random_state(position["random"])
 
     def _restore_history(self, position):
         history = self.model.history
@@ -207,24 +210,28 @@ class ResumableBackup(keras.callbacks.Callback):
         assign("metrics", self._variables()["metrics"], self._metrics)
         self._metrics = None
 
-    def _skip_to(self, step):
+    def _skip_to(self, step, random_state):
         """Lets `fit` count through the steps that were done before."""
         model, train = self.model, self.model.train_function
+        logs = {} if self._metrics else model.get_metrics_result()
         done = 0
 
         def train_or_skip(*args):
-            nonlocal done
+            nonlocal done, logs
             if done >= step:
                 model.train_function = train
                 return train(*args)
-            done += model.steps_per_execution
-            if self.data is None and _step_draws():
-                batch = [
-                    next(args[-1]) for _ in range(model.steps_per_execution)
-                ]
+            for _ in range(model.steps_per_execution):
+                done += 1
+                if self.data is not None or not _step_draws():
+                    continue
+                batch = next(args[-1])
                 if self._metrics is not None:
-                    self._restore_metrics(batch[0])
-            logs = model.get_metrics_result()
+                    self._restore_metrics(batch)
+                    logs = model.get_metrics_result()
+            if done >= step:
+                # Not before: PyTorch's iterator has drawn meanwhile.
+                set_random_state(random_state)
             return (logs, args[0]) if _backend() == "jax" else logs
 
         model.train_function = train_or_skip
@@ -236,7 +243,7 @@ def _backend():
 
 def _step_draws():
     """Whether the training step, not `fit`, takes batches from the data."""
-    return _backend() == "tensorflow"
+    return _backend() != "torch"
 
 
 def _are_built(metrics):

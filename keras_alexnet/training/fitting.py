@@ -1,5 +1,6 @@
 """All pieces of training put together."""
 
+import contextlib
 import importlib.util
 import pathlib
 
@@ -109,14 +110,15 @@ def fit(
             "some, or use a recipe with another schedule."
         )
     classes = model.output_shape[-1]
-    model.compile(
-        recipe.optimizer(),
-        keras.losses.SparseCategoricalCrossentropy(
-            from_logits=_gives_logits(model)
-        ),
-        metrics=[TopKError(k) for k in (1, 5) if k < classes],
-        jit_compile=jit_compile,
-    )
+    with _scope(model):
+        model.compile(
+            recipe.optimizer(),
+            keras.losses.SparseCategoricalCrossentropy(
+                from_logits=_gives_logits(model)
+            ),
+            metrics=[TopKError(k) for k in (1, 5) if k < classes],
+            jit_compile=jit_compile,
+        )
     schedule = make_schedule(recipe, data, epochs)
     callbacks = [DivergenceGuard(), *callbacks]
     if schedule is not None:
@@ -129,7 +131,7 @@ def fit(
         backup = ResumableBackup(directory / "backup", data, every, callbacks)
         callbacks = [*callbacks, backup]
     return model.fit(
-        _counted(data),
+        data.dataset,
         epochs=epochs,
         validation_data=validation_data,
         callbacks=callbacks,
@@ -138,19 +140,11 @@ def fit(
     )
 
 
-def _counted(data):
-    """The dataset with its length, where it does not know it.
-
-    Otherwise `fit` finds the end of an epoch by a step without data, which
-    counts as an iteration and may advance the random state.
-    """
-    import tensorflow as tf
-
-    if data.dataset.cardinality() >= 0:
-        return data.dataset
-    return data.dataset.apply(
-        tf.data.experimental.assert_cardinality(data.steps_per_epoch)
-    )
+def _scope(model):
+    """The scope of the strategy that the model was built in."""
+    if keras.backend.backend() != "tensorflow":
+        return contextlib.nullcontext()
+    return model.distribute_strategy.scope()
 
 
 def _gives_logits(model):

@@ -38,6 +38,7 @@ class Snapshots:
         self.directory = pathlib.Path(directory)
         self.last = self.directory / "backup.npz"
         self.previous = self.directory / "backup.previous.npz"
+        self._last_is_damaged = False
 
     def write(self, arrays, position):
         """Writes a snapshot; the last one becomes the previous one.
@@ -53,9 +54,10 @@ class Snapshots:
             np.savez(file, **{"": text}, **arrays)
             file.flush()
             os.fsync(file.fileno())
-        if self.last.exists():
+        if self.last.exists() and not self._last_is_damaged:
             os.replace(self.last, self.previous)
         os.replace(new, self.last)
+        self._last_is_damaged = False
         _flush_directory(self.directory)
 
     def read(self):
@@ -78,6 +80,7 @@ class Snapshots:
                 return arrays, json.loads(str(arrays.pop("")))
             except DAMAGE as error:
                 damaged.append(path)
+                self._last_is_damaged |= path == self.last
                 warnings.warn(
                     f"The backup {path} is damaged ({error}). The one before "
                     "it is used if there is one.",

@@ -118,6 +118,9 @@ def test_the_log_has_each_epoch_once(tmp_path, unbroken):
     assert losses == pytest.approx(unbroken[1].history["loss"])
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="Keras on PyTorch has none"
+)
 def test_steps_per_execution(tmp_path):
     arguments = {"every": 2, "steps_per_execution": 2, "eager": False}
     want = state(run(tmp_path / "a", **arguments))

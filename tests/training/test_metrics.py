@@ -70,6 +70,7 @@ def test_plain_compile_and_fit(tmp_path):
         "sgd",
         "sparse_categorical_crossentropy",
         metrics=[TopKError(1), TopKError(5)],
+        run_eagerly=True,
     )
     x, y = np.ones((12, 4), "float32"), np.arange(12) % 6
     logs = model.fit(x, y, validation_data=(x, y), verbose=0).history
@@ -89,7 +90,10 @@ def test_early_stopping_knows_that_less_is_better():
         [keras.Input((4,)), keras.layers.Dense(6, activation="softmax")]
     )
     model.compile(
-        "sgd", "sparse_categorical_crossentropy", metrics=[TopKError(1)]
+        "sgd",
+        "sparse_categorical_crossentropy",
+        metrics=[TopKError(1)],
+        run_eagerly=True,
     )
     x, y = np.ones((12, 4), "float32"), np.arange(12) % 6
     model.fit(x, y, epochs=3, callbacks=[stopping], verbose=0)
