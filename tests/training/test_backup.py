@@ -74,7 +74,9 @@ def test_a_killed_process_resumes_within_its_epoch(tmp_path):
     kill(tmp_path / "killed", 3, STEPS + 3)
     data = Data()
     model = run(tmp_path / "killed", data=data, eager=False)
-    assert data.seeks == [(1, 3), (2, 0)]
+    # On PyTorch `fit` draws each batch itself, so they are dropped.
+    step = 0 if keras.backend.backend() == "torch" else 3
+    assert data.seeks == [(1, step), (2, 0)]
     want = run(tmp_path / "unbroken", eager=False)
     check(model, (state(want), want.history))
 
