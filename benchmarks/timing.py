@@ -81,10 +81,13 @@ def gradient_step(layer, x, upstream):
                 tape.watch(x)
                 y = layer(x)
             sources = [x, *layer.trainable_variables]
-            return tape.gradient(y, sources, upstream)
+            # As in a network, the gradient arrives after the output is there.
+            with tf.control_dependencies([y]):
+                upstream = tf.identity(upstream)
+            return y, tape.gradient(y, sources, upstream)
 
         x, upstream = tf.constant(x), tf.constant(upstream)
-        return lambda: [g.numpy().flat[0] for g in step(x, upstream)[:1]]
+        return lambda: step(x, upstream)[0][0, 0, 0, 0].numpy()
     if backend == "jax":
         import jax
 
@@ -95,7 +98,8 @@ def gradient_step(layer, x, upstream):
             def f(x, weights):
                 return layer.stateless_call(weights, [], x)[0]
 
-            return jax.vjp(f, x, weights)[1](upstream)
+            y, gradient = jax.vjp(f, x, weights)
+            return y, gradient(upstream)
 
         x, upstream = jax.numpy.asarray(x), jax.numpy.asarray(upstream)
         return lambda: jax.block_until_ready(step(x, upstream, weights))

@@ -187,8 +187,7 @@ class LocalResponseNormalization(keras.layers.Layer):
         # Imported here: the other backends do not need TensorFlow.
         import tensorflow as tf
 
-        on_cpu = not tf.config.list_physical_devices("GPU")
-        window_sum = self._band_sum if on_cpu else self._window_sum
+        window_sum = self._band_sum if self._runs_on_cpu() else self._window_sum
 
         @tf.custom_gradient
         def backward(x, dy):
@@ -199,9 +198,7 @@ class LocalResponseNormalization(keras.layers.Layer):
                 return tape.gradient(dx, (x, dy), upstream)
 
             # Not recorded: XLA cannot hand its loop to another gradient.
-            dx = self._compiled_backward(
-                tf.stop_gradient(x), tf.stop_gradient(dy)
-            )
+            dx = self._fast_backward(tf.stop_gradient(x), tf.stop_gradient(dy))
             return dx, second_derivative
 
         @tf.custom_gradient
@@ -222,23 +219,48 @@ class LocalResponseNormalization(keras.layers.Layer):
         spread = self._window_sum(dy * x * (p / s), transpose=True)
         return dy * p - (2.0 * self.scale * self.beta) * x * spread
 
+    def _fast_backward(self, x, dy):
+        # XLA has no in-place update, in case the caller compiles as well.
+        large = len(x.shape) == 4 and self._runs_on_cpu()
+        if large and not _inside_xla():
+            return self._backward_by_image(x, dy)
+        return self._compiled_backward(x, dy)
+
     @functools.cached_property
     def _compiled_backward(self):
         # Compiled, the backward pass is a few loops over the data instead of
         # twenty; only training graphs hold it, so exporters never see it.
         import tensorflow as tf
 
-        def backward(x, dy):
-            if len(x.shape) < 4:
-                return self._backward(x, dy)
-            # Image by image the intermediate results stay in the cache.
-            return tf.map_fn(
-                lambda pair: self._backward(*pair)[0],
-                (x[:, None], dy[:, None]),
-                fn_output_signature=x.dtype,
-            )
+        return tf.function(self._backward, jit_compile=True, autograph=False)
 
-        return tf.function(backward, jit_compile=True, autograph=False)
+    @functools.cached_property
+    def _backward_by_image(self):
+        # The intermediate results of one image stay in the cache, and the
+        # whole result is written once, into its place.
+        import tensorflow as tf
+
+        def backward(x, dy):
+            def one(i, dx):
+                image = self._compiled_backward(x[i : i + 1], dy[i : i + 1])
+                dx = tf.raw_ops.InplaceUpdate(x=dx, i=i[None], v=image)
+                return i + 1, tf.ensure_shape(dx, x.shape)
+
+            count = tf.shape(x)[0]
+            dx = tf.raw_ops.Empty(shape=tf.shape(x), dtype=x.dtype)
+            return tf.while_loop(
+                lambda i, _: i < count,
+                one,
+                (0, tf.ensure_shape(dx, x.shape)),
+                parallel_iterations=2,
+            )[1]
+
+        return tf.function(backward, autograph=False)
+
+    def _runs_on_cpu(self):
+        import tensorflow as tf
+
+        return not tf.config.list_physical_devices("GPU")
 
     def _inverse_power(self, x, window_sum):
         s = self.k + self.scale * window_sum(ops.square(x))
@@ -308,6 +330,14 @@ class LocalResponseNormalization(keras.layers.Layer):
     def _band(self, width):
         offset = np.arange(width)[:, None] - np.arange(width)[None, :]
         return (offset >= -(self.n // 2)) & (offset <= (self.n - 1) // 2)
+
+
+def _inside_xla():
+    import tensorflow as tf
+    from tensorflow.python.ops import control_flow_util
+
+    graph = tf.compat.v1.get_default_graph()
+    return control_flow_util.GraphOrParentsInXlaContext(graph)
 
 
 def _check_number(name, value, positive):

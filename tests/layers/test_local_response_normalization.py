@@ -137,6 +137,36 @@ def test_gradient_matches_tensorflow(jit_compile):
     np.testing.assert_allclose(gradient, want_gradient, rtol=1e-4, atol=1e-6)
 
 
+@needs_tensorflow
+def test_one_gradient_in_every_kind_of_graph():
+    import tensorflow as tf
+
+    layers = (
+        LocalResponseNormalization(alpha=0.1),
+        LocalResponseNormalization(alpha=0.1, beta=1.0),
+    )
+
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            # The same shapes several times over in one graph.
+            y = [layer(x) for layer in layers]
+            loss = sum(tf.reduce_sum(v**3) for v in [*y, layers[1](y[0])])
+        return tape.gradient(loss, x)
+
+    x = tf.constant(images(3, 4, 5, 8, scale=1.0))
+    want = gradient(x)
+    unknown = tf.TensorSpec((None, None, None, 8))
+    for options in (
+        {},
+        {"jit_compile": True},
+        {"input_signature": [unknown]},
+    ):
+        got = tf.function(gradient, **options)(x)
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+        assert tf.function(gradient, **options)(x[:0]).shape == (0, 4, 5, 8)
+
+
 def test_matches_pytorch():
     torch = pytest.importorskip("torch", reason="PyTorch is a peer")
     x = images(2, 5, 5, 20)
