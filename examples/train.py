@@ -35,7 +35,6 @@ from keras_alexnet.data import evaluation_data
 from keras_alexnet.data import load_source
 from keras_alexnet.data import mean_image
 from keras_alexnet.evaluation import evaluate
-from keras_alexnet.layers import PCAColorAugmentation
 from keras_alexnet.models.architecture import PRESETS
 from keras_alexnet.models.architecture import resolve
 from keras_alexnet.training import fit
@@ -100,20 +99,12 @@ def main(_):
     source = load_source(
         FLAGS.dataset, FLAGS.data_dir, holdout=FLAGS.holdout, seed=FLAGS.seed
     )
-    color = recipe.color_sigma > 0 and PCAColorAugmentation(
-        recipe.color_sigma,
-        divide=recipe.color_division,
-        center=architecture.pixel_mean,
-    )
     data = TrainingData(
         source,
         input_size=size,
-        batch_size=recipe.batch_size,
-        crop=recipe.crop,
-        flip=recipe.flip,
-        color=color,
         cache="memory" if FLAGS.cache else None,
         seed=FLAGS.seed,
+        **recipe.augmentation(architecture),
     )
     validation = evaluation_data(
         source, "holdout" if FLAGS.holdout else "test", size
