@@ -39,7 +39,7 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.21"],
         "examples": EXAMPLES,
         "tuning": TUNING,
-        "test": [*TUNING, "hypothesis", "pytest"],
+        "test": [*TUNING, "hypothesis", "pytest", "pytest-xdist"],
         # Other implementations and backends, which tests compare with.
         "peers": [
             "jax",

@@ -4,8 +4,8 @@
 
 Images per second of `TrainingData` alone, with and without decoded images in
 memory, and what a thousand images cost in CPU seconds; then the training
-step's rate with mixed_bfloat16, the faster one, and the ratio. The pipeline
-runs while the step does, so it must be several times as fast and cost little.
+step's rate, and the ratio. The pipeline runs while the step does, so it must
+be several times as fast and cost little.
 """
 
 import os
@@ -26,6 +26,9 @@ flags.DEFINE_integer("batch_size", 128, "Images.")
 flags.DEFINE_integer("batches", 16, "Batches per round.")
 flags.DEFINE_integer("repeats", 5, "Counted rounds, after one that is not.")
 flags.DEFINE_bool("step", True, "Time the training step, too.")
+flags.DEFINE_enum(
+    "mixed_precision", None, ["float16", "bfloat16"], "Of the training step."
+)
 
 
 def one_round(data, epoch):
@@ -45,7 +48,8 @@ def step_seconds(source, data):
 
     from keras_alexnet import AlexNet
 
-    keras.config.set_dtype_policy("mixed_bfloat16")
+    if FLAGS.mixed_precision:
+        keras.config.set_dtype_policy(f"mixed_{FLAGS.mixed_precision}")
     model = AlexNet(
         input_shape=(FLAGS.input_size, FLAGS.input_size, 3),
         classes=len(source.class_names),
