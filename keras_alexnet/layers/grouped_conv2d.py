@@ -1,6 +1,9 @@
 import keras
 from keras import ops
 
+from keras_alexnet.layers.column_sharding import column_distribution
+from keras_alexnet.layers.column_sharding import convolve_columns
+
 # With more groups than this, separate convolutions are too thin to pay.
 MOST_SPLITS = 8
 
@@ -106,9 +109,15 @@ class GroupedConv2D(keras.layers.Conv2D):
 
     def convolution_op(self, inputs, kernel):
         inputs = self._pad(inputs)
+        axis = -1 if self.data_format == "channels_last" else 1
+        distribution = column_distribution(self.groups)
+        if distribution is not None:
+            convolve = super().convolution_op
+            return convolve_columns(
+                convolve, inputs, kernel, distribution, axis
+            )
         if not self._splits():
             return super().convolution_op(inputs, kernel)
-        axis = -1 if self.data_format == "channels_last" else 1
         outputs = [
             ops.conv(
                 part,

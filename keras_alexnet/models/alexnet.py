@@ -12,6 +12,9 @@ from keras_alexnet.layers.local_response_normalization import (
 )
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 from keras_alexnet.models.architecture import resolve
+from keras_alexnet.models.columns import apply
+from keras_alexnet.models.columns import join
+from keras_alexnet.models.columns import spread
 from keras_alexnet.models.geometry import minimum_input_size
 
 
@@ -89,20 +92,21 @@ def AlexNet(
             per_pixel=architecture.mean == "image" and None not in x.shape[1:],
             name="preprocessing",
         )(x)
+    x = spread(x, architecture.columns)
     for index in range(len(architecture.stages)):
         x = _convolution(x, architecture, index)
     if include_top:
         x = _classifier(x, architecture, classes, classifier_activation)
     elif pooling == "avg":
-        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        x = apply(layers.GlobalAveragePooling2D(name="avg_pool"), x)
     elif pooling == "max":
-        x = layers.GlobalMaxPooling2D(name="max_pool")(x)
+        x = apply(layers.GlobalMaxPooling2D(name="max_pool"), x)
     inputs = (
         image
         if input_tensor is None
         else keras.utils.get_source_inputs(input_tensor)
     )
-    model = keras.Model(inputs, x, name=name)
+    model = keras.Model(inputs, join(x), name=name)
     if weights is not None:
         model.load_weights(weights)
     return model
@@ -113,7 +117,7 @@ def _convolution(x, architecture, index):
     name = architecture.conv_names[index]
     stages = architecture.stages[index].split()
     fused = stages[:1] == ["activation"]
-    x = GroupedConv2D(
+    convolution = GroupedConv2D(
         architecture.filters[index],
         architecture.kernel_sizes[index],
         strides=architecture.strides[index],
@@ -128,9 +132,10 @@ def _convolution(x, architecture, index):
             * _channels(x)
             // architecture.groups(name),
         ),
-    )(x)
+    )
+    x = apply(convolution, x)
     for stage in stages[1:] if fused else stages:
-        x = _stage(architecture, stage, index + 1)(x)
+        x = apply(_stage(architecture, stage, index + 1), x)
     return x
 
 
@@ -181,10 +186,11 @@ def _classifier(x, architecture, classes, classifier_activation):
         before = architecture.dropout_position == "before"
         drop = layers.Dropout(architecture.dropout, name=f"drop{number}")
         if before:
-            x = drop(x)
+            x = apply(drop, x)
         x = _fully_connected(x, architecture, name, units)
         if not before:
-            x = drop(x)
+            x = apply(drop, x)
+    x = join(x)
     if len(x.shape) > 2:
         x = layers.Flatten(name="flatten")(x)
     # In mixed precision the probabilities are float32, as Keras advises.
@@ -216,16 +222,16 @@ def _fully_connected(x, architecture, name, units):
     }
     if groups == 1:
         if len(x.shape) > 2:
-            x = layers.Flatten(name="flatten")(x)
-        return layers.Dense(units, **options)(x)
+            x = apply(layers.Flatten(name="flatten"), x)
+        return apply(layers.Dense(units, **options), x)
     # A convolution by a kernel as large as the image, in groups.
     if len(x.shape) == 2:
         width = x.shape[-1]
         shape = (width, 1, 1) if _channels_first() else (1, 1, width)
-        x = layers.Reshape(shape, name=f"{name}_map")(x)
+        x = apply(layers.Reshape(shape, name=f"{name}_map"), x)
     size = x.shape[2:] if _channels_first() else x.shape[1:3]
-    x = GroupedConv2D(units, size, groups=groups, **options)(x)
-    return layers.Reshape((units,), name=f"{name}_flatten")(x)
+    x = apply(GroupedConv2D(units, size, groups=groups, **options), x)
+    return apply(layers.Reshape((units,), name=f"{name}_flatten"), x)
 
 
 def _initializers(architecture, name, fan_in):
