@@ -1,0 +1,213 @@
+"""Caffe's networks of this family as ours, and back.
+
+The network itself is not converted: it still takes BGR pixels in 0-255 minus
+their mean, as in Caffe. `AlexNet(architecture="caffe",
+include_preprocessing=True)` takes raw RGB pixels and does both in its first
+layer; `conv1` has the same weights in either case.
+"""
+
+import dataclasses
+
+from keras_alexnet.models.caffe_recognition import recognize
+from keras_alexnet.models.geometry import sizes
+from keras_alexnet.weights.caffemodel import CaffeLayer
+from keras_alexnet.weights.caffemodel import CaffeNet
+from keras_alexnet.weights.caffemodel import read_binaryproto
+from keras_alexnet.weights.caffemodel import read_caffemodel
+from keras_alexnet.weights.caffemodel import write_caffemodel
+from keras_alexnet.weights.caffemodel import write_prototxt
+from keras_alexnet.weights.layouts import conv_to_oihw
+from keras_alexnet.weights.layouts import dense_to_oi
+
+
+def read_caffe(path):
+    """Reads a `.caffemodel` of this family.
+
+    The architecture is read off the layers: their order, shapes and settings.
+    Where a file gives no settings, Caffe's own networks' are assumed.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Tuple: the `Architecture`, the number of classes, and a dict of our
+        layer name to `(kernel, bias)` in Keras's layouts.
+
+    Raises:
+        ValueError: If the file is damaged, or is of another family; the
+            message names the layer.
+    """
+    net = read_caffemodel(path)
+    try:
+        return recognize(net)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is no network of the AlexNet family. {error}"
+        ) from error
+
+
+def write_caffe(path, architecture, arrays, input_size=None):
+    """Writes a `.caffemodel`, and beside it the deploy `.prototxt`.
+
+    Args:
+        path: Path that ends in `.caffemodel`.
+        architecture: An `Architecture`.
+        arrays: Dict of layer name to `(kernel, bias)` in Keras's layouts.
+        input_size: Pixels per side of the images. Defaults to the
+            architecture's.
+
+    Raises:
+        ValueError: If Caffe has no layers for the architecture.
+    """
+    input_size = input_size or architecture.input_size
+    _check_expressible(architecture, input_size)
+    net = CaffeNet(
+        architecture.name,
+        tuple(_layers(architecture, arrays)),
+        input_size,
+    )
+    write_prototxt(f"{str(path).removesuffix('.caffemodel')}.prototxt", net)
+    write_caffemodel(path, net)
+
+
+def read_mean_image(path):
+    """Reads a mean image of Caffe's tools, for `MeanSubtraction.set_mean`.
+
+    Args:
+        path: Path of a `.binaryproto` file, such as
+            `imagenet_mean.binaryproto`.
+
+    Returns:
+        Array of shape `(height, width, 3)`, RGB in 0-255.
+
+    Raises:
+        ValueError: If the file is damaged, or no color image.
+    """
+    image = read_binaryproto(path)
+    if image.ndim != 3 or len(image) != 3:
+        raise ValueError(
+            f"{path} is not a color image: its shape is {image.shape}."
+        )
+    return image[::-1].transpose(1, 2, 0)
+
+
+def _layers(architecture, arrays):
+    """The layers in Caffe's order, each fed by the one before."""
+    bottom = "data"
+    for layer in _unconnected_layers(architecture, arrays):
+        # Caffe computes these in place.
+        top = bottom if layer.type in ("ReLU", "Dropout") else layer.name
+        yield dataclasses.replace(layer, bottoms=(bottom,), tops=(top,))
+        bottom = top
+
+
+def _unconnected_layers(architecture, arrays):
+    for index, name in enumerate(architecture.conv_names):
+        yield _convolution(architecture, index, *arrays[name])
+        for stage in architecture.stages[index].split():
+            yield _stage(architecture, stage, index + 1)
+    flattened = architecture.filters[-1]
+    for number, name in enumerate(architecture.fc_names, 6):
+        last = name == architecture.fc_names[-1]
+        drop = CaffeLayer(
+            f"drop{number}",
+            "Dropout",
+            settings={"dropout_ratio": architecture.dropout},
+        )
+        if not last and architecture.dropout_position == "before":
+            yield drop
+        yield _dense(name, *arrays[name], flattened)
+        flattened = None
+        if not last:
+            yield CaffeLayer(f"relu{number}", "ReLU")
+        if not last and architecture.dropout_position == "after":
+            yield drop
+    yield CaffeLayer("prob", "Softmax")
+
+
+def _convolution(architecture, index, kernel, bias):
+    name = architecture.conv_names[index]
+    settings = {
+        "num_output": architecture.filters[index],
+        "pad": _pad(architecture, index),
+        "kernel_size": architecture.kernel_sizes[index],
+        "group": architecture.groups(name),
+        "stride": architecture.strides[index],
+    }
+    blobs = (conv_to_oihw(kernel), bias)
+    return CaffeLayer(name, "Convolution", settings=settings, blobs=blobs)
+
+
+def _dense(name, kernel, bias, flattened):
+    blobs = (dense_to_oi(kernel, flattened), bias)
+    settings = {"num_output": len(bias)}
+    return CaffeLayer(name, "InnerProduct", settings=settings, blobs=blobs)
+
+
+def _stage(architecture, stage, number):
+    if stage == "activation":
+        return CaffeLayer(f"relu{number}", "ReLU")
+    if stage == "pool":
+        settings = {
+            "kernel_size": architecture.pool_size,
+            "stride": architecture.pool_strides,
+        }
+        return CaffeLayer(f"pool{number}", "Pooling", settings=settings)
+    # Caffe divides alpha by n.
+    factor = architecture.lrn_n if architecture.lrn_convention == "sum" else 1
+    settings = {
+        "local_size": architecture.lrn_n,
+        "alpha": architecture.lrn_alpha * factor,
+        "beta": architecture.lrn_beta,
+        "k": architecture.lrn_k,
+    }
+    return CaffeLayer(f"norm{number}", "LRN", settings=settings)
+
+
+def _pad(architecture, index):
+    padding = architecture.paddings[index]
+    if padding == "same":
+        return architecture.kernel_sizes[index] // 2
+    return 0 if padding in ("valid", "ceil") else padding
+
+
+def _check_expressible(architecture, input_size):
+    """Refuses what Caffe has no layer for."""
+    words = " ".join(architecture.stages).split()
+    valid = tuple(
+        "valid" if padding == "ceil" else padding
+        for padding in architecture.paddings
+    )
+    rounded = dataclasses.replace(
+        architecture, paddings=valid, pool_rounding="ceil"
+    )
+    reasons = {
+        "activation": architecture.activation != "relu",
+        "normalization": "norm" in words
+        and architecture.normalization != "lrn",
+        "lrn_across_columns": "norm" in words
+        and architecture.columns > 1
+        and not architecture.lrn_across_columns,
+        "stages": "spatial_norm" in words,
+        "cross": any(
+            architecture.groups(name) > 1 for name in architecture.fc_names
+        ),
+        "paddings": any(
+            padding == "same" and (stride > 1 or not size % 2)
+            for padding, stride, size in zip(
+                architecture.paddings,
+                architecture.strides,
+                architecture.kernel_sizes,
+                strict=True,
+            )
+        ),
+        "paddings or pool_rounding": sizes(rounded, input_size)
+        != sizes(architecture, input_size),
+    }
+    for field, refused in reasons.items():
+        if refused:
+            raise ValueError(
+                f"Caffe cannot compute architecture {architecture.name!r} on "
+                f"images of {input_size} pixels: it has nothing like its "
+                f"`{field}`."
+            )

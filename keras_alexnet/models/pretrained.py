@@ -1,0 +1,222 @@
+"""Weights of others in our networks, and ours in files for others."""
+
+import os
+
+import keras
+
+from keras_alexnet.models.architecture import resolve
+from keras_alexnet.models.caffe import read_caffe
+from keras_alexnet.models.caffe import write_caffe
+from keras_alexnet.models.computation import different_computations
+from keras_alexnet.models.torchvision import read_torchvision
+from keras_alexnet.models.torchvision import write_torchvision
+from keras_alexnet.weights.published import PUBLISHED
+from keras_alexnet.weights.published import cache_folder
+from keras_alexnet.weights.published import downloaded
+from keras_alexnet.weights.state_dict import read_state_dict
+from keras_alexnet.weights.state_dict import write_state_dict
+
+READERS = {
+    ".caffemodel": read_caffe,
+    ".pth": read_torchvision,
+    ".pt": read_torchvision,
+    ".safetensors": read_torchvision,
+}
+WRITERS = {".caffemodel": write_caffe, ".safetensors": write_torchvision}
+
+# What conv1 sees in the files of each.
+CHANNEL_ORDERS = {".caffemodel": "bgr"}
+
+
+def load_weights(model, weights, architecture, strict=True):
+    """Loads weights that Caffe, PyTorch, Keras or someone else has trained.
+
+    Args:
+        model: What `AlexNet` returned, with its top or without.
+        weights: `"imagenet"` (downloads the published weights of the
+            architecture), or the path of a `.caffemodel`, a `.pth`, `.pt` or
+            `.safetensors` of torchvision, or a file of Keras.
+        architecture: The `Architecture` that the model was built from, or its
+            name.
+        strict: Boolean. Whether a file of an architecture of equal shapes that
+            computes something else is refused. Defaults to `True`.
+
+    Raises:
+        ValueError: If the file is damaged, or does not fit; the message names
+            the layer. The model is as it was then.
+        OSError: If weights cannot be downloaded.
+
+    Example:
+
+    >>> from keras_alexnet import AlexNet
+    >>> model = AlexNet(architecture="caffe")
+    >>> load_weights(model, "imagenet", "caffe")  # doctest: +SKIP
+    """
+    architecture = resolve(architecture)
+    if weights == "imagenet":
+        _load_published(model, architecture)
+        return
+    weights = os.fspath(weights)
+    read = READERS.get(_ending(weights))
+    if read is None:
+        model.load_weights(weights)
+        return
+    found, _, arrays = read(weights)
+    order = CHANNEL_ORDERS.get(_ending(weights), "rgb")
+    assignments = _assignments(model, arrays, order, architecture, weights)
+    different = different_computations(found, architecture)
+    if strict and different:
+        raise ValueError(
+            f"{weights} is of architecture {found.name!r}, which computes "
+            f"something else than {architecture.name!r}. It has "
+            f"{'; '.join(different)}. Build the network with "
+            f"`architecture={found.name!r}`; or take the weights as a "
+            "beginning with `load_weights(..., strict=False)`."
+        )
+    for variable, value in assignments:
+        variable.assign(value)
+
+
+def save_weights(model, path, architecture):
+    """Saves weights in the format that a file's ending names.
+
+    `.caffemodel` (with the deploy `.prototxt` beside it) for Caffe and OpenCV,
+    `.safetensors` for torchvision's `alexnet`, `.weights.h5` for Keras.
+
+    Args:
+        model: What `AlexNet` returned, with its top.
+        path: Path of the file.
+        architecture: The `Architecture` that the model was built from, or its
+            name.
+
+    Raises:
+        ValueError: If the other framework has no such network.
+
+    Example:
+
+    >>> import os, tempfile
+    >>> from keras_alexnet import AlexNet
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.caffemodel")
+    >>> save_weights(AlexNet(architecture="caffe"), path, "caffe")
+    >>> architecture_of(path)[0].name
+    'caffe'
+    """
+    architecture = resolve(architecture)
+    path = os.fspath(path)
+    write = WRITERS.get(_ending(path))
+    if write is None:
+        model.save_weights(path)
+        return
+    arrays = {}
+    for name in architecture.layer_names:
+        layer = model.get_layer(name)
+        arrays[name] = tuple(
+            keras.ops.convert_to_numpy(variable)
+            for variable in (layer.kernel, layer.bias)
+        )
+    if architecture.channel_order != CHANNEL_ORDERS.get(_ending(path), "rgb"):
+        arrays["conv1"] = _swapped(*arrays["conv1"])
+    # Whatever the data format, the last two but one or the two before differ.
+    size = max(model.input_shape[1:3])
+    write(path, architecture, arrays, size)
+
+
+def architecture_of(path):
+    """The architecture of a file of Caffe or torchvision.
+
+    Args:
+        path: Path of a `.caffemodel`, `.pth`, `.pt` or `.safetensors`.
+
+    Returns:
+        Tuple: the `Architecture` and the number of classes, for
+        `AlexNet(architecture=..., classes=..., weights=path)`.
+
+    Raises:
+        ValueError: If the file is of another format or family, or damaged.
+    """
+    path = os.fspath(path)
+    read = READERS.get(_ending(path))
+    if read is None:
+        raise ValueError(
+            f"The file must end in one of {', '.join(READERS)}. "
+            f"Received: {path}"
+        )
+    return read(path)[:2]
+
+
+def _load_published(model, architecture):
+    published = PUBLISHED.get(architecture.name)
+    different = published and different_computations(
+        resolve(published.architecture), architecture
+    )
+    if published is None or different:
+        raise ValueError(
+            '`weights="imagenet"` exists for the architectures '
+            f"{', '.join(PUBLISHED)}. Received: {architecture.name!r}"
+            + (f", changed in {'; '.join(different)}" if different else "")
+        )
+    ending = _ending(published.url)
+    digest = published.digest.split(":")[1][:8]
+    cached = os.path.join(
+        cache_folder(), f"keras_alexnet-{published.name}-{digest}.safetensors"
+    )
+    if not os.path.exists(cached):
+        with downloaded(published) as path:
+            _, _, arrays = READERS[ending](path)
+            named = {
+                f"{name}.{kind}": value
+                for name, values in arrays.items()
+                for kind, value in zip(("kernel", "bias"), values, strict=True)
+            }
+            write_state_dict(cached, named)
+    named = read_state_dict(cached)
+    arrays = {
+        name: (named[f"{name}.kernel"], named[f"{name}.bias"])
+        for name in resolve(published.architecture).layer_names
+    }
+    order = CHANNEL_ORDERS.get(ending, "rgb")
+    for variable, value in _assignments(
+        model, arrays, order, architecture, published.name
+    ):
+        variable.assign(value)
+
+
+def _assignments(model, arrays, order, architecture, source):
+    """Pairs of variable and value; all fit, or none is assigned."""
+    layers = {
+        name: layer
+        for name in (*architecture.layer_names, *arrays)
+        for layer in model.layers
+        if layer.name == name
+    }
+    missing = set(layers) - set(arrays)
+    if missing or not layers:
+        raise ValueError(
+            f"{source} has no weights for {', '.join(sorted(missing))}."
+        )
+    pairs = []
+    for name, layer in layers.items():
+        values = arrays[name]
+        if name == "conv1" and architecture.channel_order != order:
+            values = _swapped(*values)
+        for variable, value in zip(
+            (layer.kernel, layer.bias), values, strict=True
+        ):
+            if tuple(variable.shape) != value.shape:
+                raise ValueError(
+                    f"{source} does not fit layer `{name}`: it has shape "
+                    f"{value.shape}, wanted is {tuple(variable.shape)} (as "
+                    "Keras lays them out). For other classes build the network "
+                    "with `include_top=False`, or its own number of classes."
+                )
+            pairs.append((variable, value))
+    return pairs
+
+
+def _swapped(kernel, bias):
+    """BGR for RGB, or the other way."""
+    return kernel[:, :, ::-1], bias
+
+
+def _ending(path):
+    return os.path.splitext(path)[1].lower()

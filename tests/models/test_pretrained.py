@@ -1,0 +1,174 @@
+"""Loading and saving: what fits into what, and what is refused."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+from small_networks import build
+from small_networks import outputs
+from small_networks import small
+
+from keras_alexnet.models import pretrained
+from keras_alexnet.models.pretrained import architecture_of
+from keras_alexnet.models.pretrained import load_weights
+from keras_alexnet.models.pretrained import save_weights
+from keras_alexnet.weights import published
+
+CAFFE = small("caffe")
+
+
+@pytest.fixture
+def caffemodel(tmp_path):
+    path = tmp_path / "net.caffemodel"
+    save_weights(build(CAFFE), path, CAFFE)
+    return path
+
+
+def kernels(model):
+    return {
+        layer.name: [np.array(weight) for weight in layer.get_weights()]
+        for layer in model.layers
+        if layer.get_weights()
+    }
+
+
+def assert_equal(a, b, names=None):
+    for name in names or a:
+        for x, y in zip(a[name], b[name], strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+def test_without_the_top_the_convolutions_are_loaded(caffemodel):
+    model = build(CAFFE, seed=2, include_top=False)
+    load_weights(model, caffemodel, CAFFE)
+    assert_equal(kernels(model), kernels(build(CAFFE)))
+
+
+def test_a_preprocessing_layer_does_not_matter(caffemodel):
+    model = build(CAFFE, seed=2, include_preprocessing=True)
+    load_weights(model, caffemodel, CAFFE)
+    names = CAFFE.layer_names
+    assert_equal(kernels(model), kernels(build(CAFFE)), names)
+
+
+def test_a_failed_load_changes_nothing(caffemodel):
+    model = build(CAFFE, seed=2, classes=7)
+    before = kernels(model)
+    with pytest.raises(
+        ValueError, match=r"layer `fc8`: it has shape \(24, 10\), .*\(24, 7\)"
+    ):
+        load_weights(model, caffemodel, CAFFE)
+    assert_equal(before, kernels(model))
+
+
+@pytest.mark.parametrize(
+    "preset, match",
+    [
+        ("caffenet", "stages of conv1: activation norm pool, not activation p"),
+        ("paper", r"lrn_k: 1\.0, not 2\.0"),
+        ("code_2012", "columns that LRN keeps apart: 1, not 2"),
+    ],
+)
+def test_another_function_of_equal_shapes_is_refused(preset, match, caffemodel):
+    architecture = small(preset, input_size=99)
+    model = build(architecture, seed=2)
+    with pytest.raises(
+        ValueError,
+        match=f"'caffe', which computes something else .*{match}.*strict=False",
+    ):
+        load_weights(model, caffemodel, architecture)
+    load_weights(model, caffemodel, architecture, strict=False)
+    names = architecture.layer_names[1:]
+    assert_equal(kernels(model), kernels(build(CAFFE)), names)
+
+
+def test_another_channel_order_swaps_conv1(caffemodel):
+    """The same outputs, of images with the channels the other way round."""
+    rgb = dataclasses.replace(CAFFE, channel_order="rgb")
+    model = build(rgb, seed=2)
+    load_weights(model, caffemodel, rgb)
+    x = np.random.default_rng(0).normal(0, 60, (1, 99, 99, 3))
+    (found,) = outputs(model, x[..., ::-1], ["prob"])
+    (wanted,) = outputs(build(CAFFE), x, ["prob"])
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    again = caffemodel.with_name("again.caffemodel")
+    save_weights(model, again, rgb)
+    assert again.read_bytes() == caffemodel.read_bytes()
+
+
+def test_more_layers_than_the_file_has(caffemodel):
+    six = small("six_conv", lrn_across_columns=True)
+    model = build(six)
+    with pytest.raises(ValueError, match="has no weights for conv6"):
+        load_weights(model, caffemodel, six)
+
+
+def test_the_architecture_builds_the_network(caffemodel):
+    architecture, classes = architecture_of(caffemodel)
+    model = build(architecture, seed=2, classes=classes)
+    load_weights(model, caffemodel, architecture)
+    assert_equal(kernels(model), kernels(build(CAFFE)))
+    with pytest.raises(ValueError, match=r"must end in one of \.caffemodel"):
+        architecture_of("net.h5")
+
+
+def test_files_of_keras(tmp_path):
+    path = tmp_path / "net.weights.h5"
+    save_weights(build(CAFFE), path, CAFFE)
+    model = build(CAFFE, seed=2)
+    load_weights(model, path, CAFFE)
+    assert_equal(kernels(model), kernels(build(CAFFE)))
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch, caffemodel):
+    """Small weights in place of the published ones, on a mirror."""
+    content = caffemodel.read_bytes()
+    entry = dataclasses.replace(
+        published.PUBLISHED["caffe"],
+        digest=f"sha1:{hashlib.sha1(content).hexdigest()}",
+    )
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / "bvlc_alexnet.caffemodel").write_bytes(content)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(published.MIRROR, mirror.as_uri())
+    monkeypatch.setitem(published.PUBLISHED, "caffe", entry)
+    return mirror / "bvlc_alexnet.caffemodel"
+
+
+def test_imagenet_is_downloaded_and_converted_once(served, tmp_path):
+    model = build(CAFFE, seed=2)
+    load_weights(model, "imagenet", CAFFE)
+    assert_equal(kernels(model), kernels(build(CAFFE)))
+    (cached,) = (tmp_path / "home" / "models").iterdir()
+    assert cached.name.startswith("keras_alexnet-bvlc_alexnet-")
+    served.unlink()
+    features = build(CAFFE, seed=3, include_top=False)
+    load_weights(features, "imagenet", CAFFE)
+    assert_equal(kernels(features), kernels(build(CAFFE)))
+
+
+def test_a_download_that_is_no_network_leaves_nothing(served, tmp_path):
+    served.write_bytes(b"<html>not here</html>")
+    with pytest.raises(ValueError, match="It is a web page"):
+        load_weights(build(CAFFE), "imagenet", CAFFE)
+    assert not list((tmp_path / "home" / "models").iterdir())
+
+
+def test_imagenet_of_what_is_not_published():
+    paper = small("paper")
+    with pytest.raises(
+        ValueError, match="architectures caffe, caffenet, owt. Received: 'pap"
+    ):
+        load_weights(build(paper), "imagenet", paper)
+    changed = small("caffe", lrn_k=2.0)
+    with pytest.raises(ValueError, match=r"changed in lrn_k: 1\.0, not 2\.0"):
+        load_weights(build(changed), "imagenet", changed)
+
+
+def test_the_download_is_by_name(monkeypatch):
+    assert pretrained.READERS.keys() >= {".caffemodel", ".pth"}
+    for entry in published.PUBLISHED.values():
+        assert pretrained._ending(entry.url) in pretrained.READERS
