@@ -1,0 +1,100 @@
+"""Variables of whole layers, and of columns' shares of them."""
+
+import collections
+import re
+
+import numpy as np
+from keras import ops
+
+# `conv2_column0/conv2`, and `conv2_column0_conv2` in optimizers' names.
+SHARE = re.compile(r"([A-Za-z0-9_]+?)_column(\d+)[/_]\1(?=[/_]|$)")
+
+
+def copy_state(old, new):
+    """Gives a model the weights, compilation and optimizer state of another.
+
+    Args:
+        old: A `keras.Model`, of columns or not.
+        new: A `keras.Model` of the same network, in either form.
+
+    Returns:
+        `new`.
+
+    Raises:
+        ValueError: If something cannot be divided by columns.
+    """
+    transfer(old.weights, new.weights)
+    if not old.compiled:
+        return new
+    new.compile_from_config(_renamed(old.get_compile_config()))
+    if old.optimizer.built:
+        transfer(old.optimizer.variables, new.optimizer.variables)
+    return new
+
+
+def _whole_name(name):
+    """`conv2/kernel`, also of a column's share of it."""
+    return SHARE.sub(r"\1", name)
+
+
+def _renamed(config):
+    """A configuration that speaks of whole layers, at any depth."""
+    if isinstance(config, dict):
+        return {_whole_name(k): _renamed(v) for k, v in config.items()}
+    if isinstance(config, (list, tuple)):
+        return type(config)(_renamed(value) for value in config)
+    return config
+
+
+def _by_whole_name(variables):
+    """Lists of variables that are parts of one, column 0's first."""
+    parts = collections.defaultdict(dict)
+    for variable in variables:
+        found = SHARE.search(variable.path)
+        column = int(found[2]) if found else 0
+        parts[_whole_name(variable.path)][column] = variable
+    return {
+        name: [by_column[column] for column in sorted(by_column)]
+        for name, by_column in parts.items()
+    }
+
+
+def transfer(sources, targets):
+    """Assigns variables of one form of a network to those of the other.
+
+    Args:
+        sources: List of `keras.Variable`.
+        targets: List of `keras.Variable`.
+
+    Raises:
+        ValueError: If one is missing, or cannot be divided by columns.
+    """
+    sources = _by_whole_name(sources)
+    for name, parts in _by_whole_name(targets).items():
+        if name not in sources:
+            raise ValueError(
+                f"{name} is not in the model to convert from, which has "
+                f"{sorted(sources)}."
+            )
+        arrays = [ops.convert_to_numpy(v) for v in sources[name]]
+        arrays = _divided(arrays, [tuple(part.shape) for part in parts], name)
+        for part, array in zip(parts, arrays, strict=True):
+            part.assign(array)
+
+
+def _divided(arrays, shapes, name):
+    """Arrays of the given shapes, cut from others along the last axis."""
+    if len(arrays) == len(shapes):
+        found = arrays
+    elif all(array.ndim == 0 for array in arrays):
+        found = [arrays[0]] * len(shapes)
+    else:
+        joined = np.concatenate(arrays, axis=-1)
+        found = np.array_split(joined, len(shapes), axis=-1)
+    if [array.shape for array in found] != shapes:
+        raise ValueError(
+            f"{name} cannot be divided by columns: it has shapes "
+            f"{[array.shape for array in arrays]}, wanted are {shapes}. "
+            "Optimizers that keep one number per weight can be converted."
+        )
+    return found

@@ -1,0 +1,130 @@
+"""Replicas on many machines, with one device or one column each."""
+
+import tensorflow as tf
+
+from keras_alexnet.distribution.column_parallel import check_devices
+from keras_alexnet.distribution.replicas import KerasReplicas
+from keras_alexnet.distribution.replicas import ReplicaColumns
+
+
+class MultiWorkerMirrored(
+    KerasReplicas, tf.distribute.MultiWorkerMirroredStrategy
+):
+    """`tf.distribute.MultiWorkerMirroredStrategy` that Keras 3 can `fit`.
+
+    Start the same program on each machine, with `TF_CONFIG` set or a cluster
+    resolver; make the strategy before any other TensorFlow operation. It
+    waits until all workers are there. `fit`, `evaluate` and `predict` take
+    the same data everywhere, in batches of all workers together. Save and
+    export on every worker, all but the chief to a directory to throw away.
+
+    Args:
+        cluster_resolver: A `tf.distribute.cluster_resolver`. Defaults to the
+            one that reads `TF_CONFIG`.
+        communication_options: As in the parent.
+
+    Example:
+
+    >>> strategy = MultiWorkerMirrored()  # doctest: +SKIP
+    >>> with strategy.scope():  # doctest: +SKIP
+    ...     model = AlexNet()
+
+    Reference: https://github.com/keras-team/keras/issues/20585
+    """
+
+    def reduce(self, reduce_op, value, axis):
+        # While Keras builds a model it reduces whole batches, for their
+        # shapes: those of any replica will do, without communication.
+        if tf.nest.is_nested(value):
+            return tf.nest.map_structure(self._first, value)
+        # And it reduces scalars along an axis that they do not have.
+        rank = getattr(getattr(self._first(value), "shape", None), "rank", None)
+        return super().reduce(reduce_op, value, None if rank == 0 else axis)
+
+    def _first(self, value):
+        return self.experimental_local_results(value)[0]
+
+
+class MultiWorkerColumns(ReplicaColumns, MultiWorkerMirrored):
+    """Data parallelism over machines, columns within each machine.
+
+    As `MultiWorkerMirrored`, with one replica per machine whose columns are
+    on devices of their own.
+
+    Args:
+        devices: List of this machine's devices, one per column, such as
+            `["/GPU:0", "/GPU:1"]`. The first must be the first of its kind.
+            Defaults to all GPUs, or to all logical CPUs where there is no
+            GPU.
+        cluster_resolver: A `tf.distribute.cluster_resolver`. Defaults to the
+            one that reads `TF_CONFIG`.
+        communication_options: As in `MultiWorkerMirrored`.
+
+    Raises:
+        ValueError: If a device is named that TensorFlow does not see, or the
+            first is not the first of its kind.
+
+    Example:
+
+    >>> strategy = MultiWorkerColumns(["/GPU:0", "/GPU:1"])  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, devices=None, cluster_resolver=None, communication_options=None
+    ):
+        devices = _configured_devices() if devices is None else devices
+        if not isinstance(devices, str) and devices:
+            first = tf.DeviceSpec.from_string(devices[0])
+            if first.device_index != 0:
+                raise ValueError(
+                    "`devices` must begin with the first of its kind, such "
+                    "as /GPU:0: TensorFlow makes it the worker's replica. "
+                    f"Received: devices={devices}"
+                )
+        resolver = cluster_resolver
+        if resolver is None:
+            resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+        self._set_groups([tuple(devices)])
+        super().__init__(_OneReplica(resolver), communication_options)
+        # Not before: it would initialize TensorFlow too early.
+        check_devices(devices)
+
+
+class _OneReplica(tf.distribute.cluster_resolver.ClusterResolver):
+    """A resolver by which each worker is one replica.
+
+    Otherwise TensorFlow makes a replica of each GPU of a machine.
+    """
+
+    def __init__(self, resolver):
+        self._resolver = resolver
+        self.task_type = resolver.task_type
+        self.task_id = resolver.task_id
+        self.rpc_layer = resolver.rpc_layer
+
+    def cluster_spec(self):
+        return self._resolver.cluster_spec()
+
+    def master(self, task_type=None, task_id=None, rpc_layer=None):
+        return self._resolver.master(task_type, task_id, rpc_layer)
+
+    @property
+    def environment(self):
+        return self._resolver.environment
+
+    def num_accelerators(self, *args, **kwargs):
+        found = tf.config.list_physical_devices("GPU")
+        return {"GPU": 1} if found else {}
+
+
+def _configured_devices():
+    """All GPUs or all logical CPUs, without initializing TensorFlow."""
+    for kind in ("GPU", "CPU"):
+        physical = tf.config.list_physical_devices(kind)
+        count = sum(
+            len(tf.config.get_logical_device_configuration(device) or [None])
+            for device in physical
+        )
+        if count:
+            return [f"/{kind}:{index}" for index in range(count)]
+    return []

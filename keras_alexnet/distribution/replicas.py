@@ -1,0 +1,118 @@
+"""What strategies of several replicas have in common here."""
+
+import contextlib
+import threading
+
+import tensorflow as tf
+
+
+class KerasReplicas:
+    """Mixin: says what `fit` cannot do with several replicas, and why.
+
+    Before a `tf.distribute.Strategy` of several replicas in the bases.
+    """
+
+    def run(self, fn, args=(), kwargs=None, options=None):
+        # `fn` is a step method of the model in training and evaluation.
+        model = getattr(fn, "__self__", None)
+        if getattr(model, "steps_per_execution", 1) > 1:
+            raise ValueError(
+                "`steps_per_execution` must be 1 with several replicas: "
+                "TensorFlow cannot distribute a loop of steps. Received: "
+                f"steps_per_execution={model.steps_per_execution}"
+            )
+        return super().run(fn, args=args, kwargs=kwargs, options=options)
+
+    def experimental_distribute_dataset(self, dataset, options=None):
+        replicas = self.num_replicas_in_sync
+        if replicas > 1:
+            dataset = _of_equal_shares(dataset, replicas)
+        return super().experimental_distribute_dataset(dataset, options)
+
+
+def _of_equal_shares(dataset, replicas):
+    """The dataset; a batch that replicas cannot share equally is an error."""
+    message = (
+        f"{replicas} replicas cannot share a batch equally: its size must be "
+        f"divisible by {replicas}. Batch with `drop_remainder=True`, or "
+        "choose a batch size that leaves no such rest."
+    )
+    first = tf.nest.flatten(dataset.element_spec)[0]
+    size = first.shape[0] if first.shape.rank else None
+    if size is not None:
+        if size % replicas:
+            raise ValueError(f"{message} Received: batches of {size}")
+        return dataset
+
+    def check(*batch):
+        rest = tf.shape(tf.nest.flatten(batch)[0])[0] % replicas
+        with tf.control_dependencies(
+            [tf.debugging.assert_equal(rest, 0, message)]
+        ):
+            batch = tf.nest.map_structure(tf.identity, batch)
+        return batch if len(batch) > 1 else batch[0]
+
+    return dataset.map(check, num_parallel_calls=1)
+
+
+class ReplicaColumns:
+    """Mixin: each replica has a group of devices, one per column.
+
+    Before a mirrored strategy in the bases, whose replicas' devices are the
+    first of each group.
+    """
+
+    _local = threading.local()
+
+    def _set_groups(self, groups):
+        self._groups = {_kind_and_index(group[0]): group for group in groups}
+
+    def scope(self):
+        @contextlib.contextmanager
+        def scope():
+            # Outside of the strategy's scope, so that it calls the creator
+            # once for the part of each replica.
+            with tf.variable_creator_scope(self._create), outer.scope():
+                yield self
+
+        outer = super()
+        return scope()
+
+    def column_device(self, column):
+        """The device of a column in the current replica, a string."""
+        group = self._current_group()
+        return group[column % len(group)]
+
+    @contextlib.contextmanager
+    def column(self, column):
+        """Context in which variables are on a column's devices."""
+        before = getattr(self._local, "column", None)
+        self._local.column = column
+        try:
+            yield
+        finally:
+            self._local.column = before
+
+    def _current_group(self):
+        groups = list(self._groups.values())
+        replica = tf.distribute.get_replica_context()
+        if replica is None or len(groups) == 1:
+            return groups[0]
+        # Numbered worker by worker.
+        number = tf.get_static_value(replica.replica_id_in_sync_group)
+        return groups[int(number) % len(groups)]
+
+    def _create(self, next_creator, **kwargs):
+        column = getattr(self._local, "column", None)
+        if column is None:
+            return next_creator(**kwargs)
+        with tf.init_scope():
+            head = tf.zeros([]).device
+        group = self._groups[_kind_and_index(head)]
+        with tf.device(group[column % len(group)]):
+            return next_creator(**kwargs)
+
+
+def _kind_and_index(device):
+    spec = tf.DeviceSpec.from_string(device)
+    return spec.device_type, spec.device_index

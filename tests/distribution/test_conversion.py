@@ -1,0 +1,147 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from column_networks import LOSS
+from column_networks import SMALL
+from column_networks import assert_same
+from column_networks import batch
+from column_networks import network
+from column_networks import reference
+
+from keras_alexnet.distribution import ColumnParallelStrategy
+from keras_alexnet.distribution import load_weights
+from keras_alexnet.distribution import to_columns
+from keras_alexnet.distribution import to_grouped
+from keras_alexnet.training import AlexNetSGD
+
+DEVICES = ("/CPU:1", "/CPU:2")
+
+
+@pytest.fixture
+def scope():
+    return ColumnParallelStrategy(DEVICES).scope
+
+
+@pytest.mark.parametrize(
+    "optimizer, changes",
+    [
+        (AlexNetSGD(use_ema=True, ema_momentum=0.5), {}),
+        pytest.param(
+            AlexNetSGD(gradient_accumulation_steps=2),
+            {},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            keras.optimizers.AdamW(),
+            {"normalization": "batch"},
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["ema", "accumulation", "adamw"],
+)
+def test_there_and_back_nothing_is_lost_and_training_goes_on(
+    optimizer, changes, scope
+):
+    model = reference(dataclasses.replace(SMALL, **changes), optimizer)
+    x, y = batch()
+    model.train_on_batch(x, y)
+    with scope():
+        columns = to_columns(model)
+    again = to_grouped(columns)
+    for name in ("weights", "optimizer"):
+        old, new = getattr(model, name), getattr(again, name)
+        if name == "optimizer":
+            old, new = old.variables, new.variables
+            assert old[0].numpy() == 1
+            assert any(np.any(v.numpy()) for v in old[2:])
+        assert [v.path for v in old] == [v.path for v in new]
+        assert_same(old, new, tolerance=0)
+    for other in (model, columns):
+        for _ in range(2):
+            other.train_on_batch(x, y)
+    assert_same(model.weights, to_grouped(columns).weights, 1e-5)
+    assert_same(
+        model.optimizer.variables, to_grouped(columns).optimizer.variables, 1e-4
+    )
+
+
+@pytest.mark.parametrize("to", ["columns", "grouped"])
+@pytest.mark.parametrize("of", ["columns", "grouped"])
+def test_a_checkpoint_of_either_loads_in_either(of, to, scope, tmp_path):
+    model = reference()
+    model.train_on_batch(*batch())
+    source = model
+    if of == "columns":
+        with scope():
+            source = to_columns(model)
+    source.save_weights(tmp_path / "one.weights.h5")
+    architecture = dataclasses.replace(SMALL, dropout=0.0)
+    if to == "columns":
+        with scope():
+            target = network(architecture)
+            target.compile(AlexNetSGD(), LOSS)
+            target.optimizer.build(target.trainable_variables)
+            load_weights(target, tmp_path / "one.weights.h5")
+        target = to_grouped(target)
+    else:
+        target = network(architecture)
+        target.compile(AlexNetSGD(), LOSS)
+        target.optimizer.build(target.trainable_variables)
+        if of == "columns":
+            with scope():
+                load_weights(target, tmp_path / "one.weights.h5")
+        else:
+            load_weights(target, tmp_path / "one.weights.h5")
+    assert_same(model.weights, target.weights, tolerance=0)
+    assert_same(
+        model.optimizer.variables, target.optimizer.variables, tolerance=0
+    )
+
+
+def test_both_ways_keep_the_dtype_policy(scope):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = network()
+    keras.config.set_dtype_policy("float32")
+    with scope():
+        columns = to_columns(model)
+    assert columns.get_layer("conv2_column1").layer.compute_dtype == "bfloat16"
+    assert to_grouped(columns).get_layer("conv2").compute_dtype == "bfloat16"
+
+
+def test_without_a_strategy_there_are_no_columns():
+    with pytest.raises(ValueError, match="Call `to_columns` under the `scope"):
+        to_columns(network())
+
+
+def test_what_cannot_be_converted_is_refused(scope):
+    model = network()
+    with pytest.raises(ValueError, match="takes a model of columns"):
+        to_grouped(model)
+    with scope():
+        with pytest.raises(ValueError, match="takes a chain of layers"):
+            to_columns(to_columns(model))
+        a, b = keras.Input((2,)), keras.Input((2,))
+        two = keras.Model([a, b], keras.layers.add([a, b]))
+        with pytest.raises(ValueError, match="Received: 2 inputs, 1 outputs"):
+            to_columns(two, 2)
+        one = network(dataclasses.replace(SMALL, columns=1))
+        with pytest.raises(ValueError, match="layers in no groups"):
+            to_columns(one)
+    # It keeps one number per row and per column of a kernel.
+    model.compile(keras.optimizers.Adafactor(), LOSS)
+    model.optimizer.build(model.trainable_variables)
+    with scope():
+        with pytest.raises(ValueError, match="cannot be divided by columns"):
+            to_columns(model)
+
+
+def test_the_file_of_another_network_is_refused(scope, tmp_path):
+    network(dataclasses.replace(SMALL, columns=1)).save_weights(
+        tmp_path / "one.weights.h5"
+    )
+    with scope():
+        model = network()
+        with pytest.raises(ValueError, match=r"conv2|shape"):
+            load_weights(model, tmp_path / "one.weights.h5")
