@@ -52,7 +52,14 @@ def _by_whole_name(variables):
     for variable in variables:
         found = SHARE.search(variable.path)
         column = int(found[2]) if found else 0
-        parts[_whole_name(variable.path)][column] = variable
+        name = _whole_name(variable.path)
+        if column in parts[name]:
+            raise ValueError(
+                f"Two variables are called {variable.path}, so they cannot be "
+                "divided by columns. Use an optimizer that names its "
+                "variables after the weights, as SGD and Adam do."
+            )
+        parts[name][column] = variable
     return {
         name: [by_column[column] for column in sorted(by_column)]
         for name, by_column in parts.items()

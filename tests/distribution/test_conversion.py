@@ -14,6 +14,7 @@ from keras_alexnet.distribution import ColumnParallelStrategy
 from keras_alexnet.distribution import load_weights
 from keras_alexnet.distribution import to_columns
 from keras_alexnet.distribution import to_grouped
+from keras_alexnet.distribution.column_state import transfer
 from keras_alexnet.training import AlexNetSGD
 
 DEVICES = ("/CPU:1", "/CPU:2")
@@ -129,11 +130,11 @@ def test_what_cannot_be_converted_is_refused(scope):
         one = network(dataclasses.replace(SMALL, columns=1))
         with pytest.raises(ValueError, match="layers in no groups"):
             to_columns(one)
-    # It keeps one number per row and per column of a kernel.
+    # It does not name its variables after the weights.
     model.compile(keras.optimizers.Adafactor(), LOSS)
     model.optimizer.build(model.trainable_variables)
     with scope():
-        with pytest.raises(ValueError, match="cannot be divided by columns"):
+        with pytest.raises(ValueError, match="Two variables are called"):
             to_columns(model)
 
 
@@ -145,3 +146,16 @@ def test_the_file_of_another_network_is_refused(scope, tmp_path):
         model = network()
         with pytest.raises(ValueError, match=r"conv2|shape"):
             load_weights(model, tmp_path / "one.weights.h5")
+
+
+def test_numbers_of_other_shapes_are_refused():
+    with keras.name_scope("fc6_column0"), keras.name_scope("fc6"):
+        first = keras.Variable(np.zeros((3, 2)), name="kernel")
+    with keras.name_scope("fc6_column1"), keras.name_scope("fc6"):
+        second = keras.Variable(np.zeros((3, 2)), name="kernel")
+    with keras.name_scope("fc6"):
+        whole = keras.Variable(np.zeros((3, 3)), name="kernel")
+    with pytest.raises(ValueError, match="fc6/kernel cannot be divided"):
+        transfer([whole], [first, second])
+    with pytest.raises(ValueError, match="fc6/kernel is not in the model"):
+        transfer([], [first, second])
