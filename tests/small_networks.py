@@ -38,6 +38,11 @@ def build(architecture, seed=1, **options):
     return AlexNet(architecture=architecture, **options)
 
 
+def predict(model, x):
+    """What the network returns, as an array."""
+    return keras.ops.convert_to_numpy(model(x))
+
+
 def outputs(model, x, names):
     """What some layers return, as arrays."""
     layers = [model.get_layer(name).output for name in names]

@@ -11,3 +11,10 @@ from keras_alexnet.models.architecture import difference as difference
 from keras_alexnet.models.cost import multiply_adds as multiply_adds
 from keras_alexnet.models.cost import neurons as neurons
 from keras_alexnet.models.geometry import sizes as sizes
+from keras_alexnet.models.imagenet import (
+    decode_predictions as decode_predictions,
+)
+from keras_alexnet.models.imagenet import preprocess_input as preprocess_input
+from keras_alexnet.models.pretrained import architecture_of as architecture_of
+from keras_alexnet.models.pretrained import load_weights as load_weights
+from keras_alexnet.models.pretrained import save_weights as save_weights

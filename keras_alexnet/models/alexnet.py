@@ -16,6 +16,7 @@ from keras_alexnet.models.columns import apply
 from keras_alexnet.models.columns import join
 from keras_alexnet.models.columns import spread
 from keras_alexnet.models.geometry import minimum_input_size
+from keras_alexnet.models.pretrained import load_weights
 
 
 def AlexNet(
@@ -43,8 +44,10 @@ def AlexNet(
     Args:
         include_top: Boolean. Whether to include `fc6` and on. Defaults to
             `True`.
-        weights: `None` (random) or the path of a saved weights file. Defaults
-            to `None`.
+        weights: `None` (random), `"imagenet"` (downloads what was published
+            for `"caffe"`, `"caffenet"` or `"owt"`), or the path of a file of
+            Keras, Caffe (`.caffemodel`) or torchvision (`.pth`,
+            `.safetensors`). Defaults to `None`.
         input_tensor: Optional Keras tensor, used as image input.
         input_shape: Optional triple without the batch. Defaults to the size
             that the architecture was trained on, 3 channels.
@@ -66,7 +69,8 @@ def AlexNet(
 
     Raises:
         ValueError: If an argument is out of its range, the weights file is
-            absent or of another network, or the images are too small.
+            absent, damaged or of another network, or the images are too small.
+        OSError: If weights cannot be downloaded.
 
     Example:
 
@@ -108,7 +112,7 @@ def AlexNet(
     )
     model = keras.Model(inputs, join(x), name=name)
     if weights is not None:
-        model.load_weights(weights)
+        load_weights(model, weights, architecture)
     return model
 
 
@@ -294,10 +298,17 @@ def _check_arguments(weights, pooling, classes, include_top):
         raise ValueError(
             f"`classes` must be a positive integer. Received: classes={classes}"
         )
-    if weights is not None and not os.path.exists(weights):
+    if weights == "imagenet":
+        if include_top and classes != 1000:
+            raise ValueError(
+                'With `weights="imagenet"` and `include_top=True`, `classes` '
+                f"must be 1000. Received: classes={classes}"
+            )
+    elif weights is not None and not os.path.exists(weights):
         raise ValueError(
-            "`weights` must be `None` (random initialization) or the path of "
-            f"a weights file. Received: weights={weights!r}, which is absent"
+            '`weights` must be `None` (random initialization), "imagenet" or '
+            "the path of a weights file. "
+            f"Received: weights={weights!r}, which is absent"
         )
 
 

@@ -9,6 +9,7 @@ layer; `conv1` has the same weights in either case.
 import dataclasses
 
 from keras_alexnet.models.caffe_recognition import recognize
+from keras_alexnet.models.foreign import to_foreign
 from keras_alexnet.models.geometry import sizes
 from keras_alexnet.weights.caffemodel import CaffeLayer
 from keras_alexnet.weights.caffemodel import CaffeNet
@@ -16,8 +17,6 @@ from keras_alexnet.weights.caffemodel import read_binaryproto
 from keras_alexnet.weights.caffemodel import read_caffemodel
 from keras_alexnet.weights.caffemodel import write_caffemodel
 from keras_alexnet.weights.caffemodel import write_prototxt
-from keras_alexnet.weights.layouts import conv_to_oihw
-from keras_alexnet.weights.layouts import dense_to_oi
 
 
 def read_caffe(path):
@@ -63,7 +62,7 @@ def write_caffe(path, architecture, arrays, input_size=None):
     _check_expressible(architecture, input_size)
     net = CaffeNet(
         architecture.name,
-        tuple(_layers(architecture, arrays)),
+        tuple(_layers(architecture, to_foreign(arrays))),
         input_size,
     )
     write_prototxt(f"{str(path).removesuffix('.caffemodel')}.prototxt", net)
@@ -103,10 +102,9 @@ def _layers(architecture, arrays):
 
 def _unconnected_layers(architecture, arrays):
     for index, name in enumerate(architecture.conv_names):
-        yield _convolution(architecture, index, *arrays[name])
+        yield _convolution(architecture, index, arrays[name])
         for stage in architecture.stages[index].split():
             yield _stage(architecture, stage, index + 1)
-    flattened = architecture.filters[-1]
     for number, name in enumerate(architecture.fc_names, 6):
         last = name == architecture.fc_names[-1]
         drop = CaffeLayer(
@@ -116,8 +114,10 @@ def _unconnected_layers(architecture, arrays):
         )
         if not last and architecture.dropout_position == "before":
             yield drop
-        yield _dense(name, *arrays[name], flattened)
-        flattened = None
+        settings = {"num_output": len(arrays[name][1])}
+        yield CaffeLayer(
+            name, "InnerProduct", settings=settings, blobs=arrays[name]
+        )
         if not last:
             yield CaffeLayer(f"relu{number}", "ReLU")
         if not last and architecture.dropout_position == "after":
@@ -125,7 +125,7 @@ def _unconnected_layers(architecture, arrays):
     yield CaffeLayer("prob", "Softmax")
 
 
-def _convolution(architecture, index, kernel, bias):
+def _convolution(architecture, index, blobs):
     name = architecture.conv_names[index]
     settings = {
         "num_output": architecture.filters[index],
@@ -134,14 +134,7 @@ def _convolution(architecture, index, kernel, bias):
         "group": architecture.groups(name),
         "stride": architecture.strides[index],
     }
-    blobs = (conv_to_oihw(kernel), bias)
     return CaffeLayer(name, "Convolution", settings=settings, blobs=blobs)
-
-
-def _dense(name, kernel, bias, flattened):
-    blobs = (dense_to_oi(kernel, flattened), bias)
-    settings = {"num_output": len(bias)}
-    return CaffeLayer(name, "InnerProduct", settings=settings, blobs=blobs)
 
 
 def _stage(architecture, stage, number):

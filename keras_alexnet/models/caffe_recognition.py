@@ -2,13 +2,14 @@
 
 import dataclasses
 
-import numpy as np
-
 from keras_alexnet.models.architecture import CAFFE
 from keras_alexnet.models.architecture import CAFFENET
+from keras_alexnet.models.caffe_settings import normalization
+from keras_alexnet.models.caffe_settings import pooling
+from keras_alexnet.models.caffe_settings import window
+from keras_alexnet.models.foreign import check_shapes
+from keras_alexnet.models.foreign import from_foreign
 from keras_alexnet.models.geometry import sizes
-from keras_alexnet.weights.layouts import conv_from_oihw
-from keras_alexnet.weights.layouts import dense_from_oi
 from keras_alexnet.weights.layouts import map_size
 
 STAGES = {"ReLU": "activation", "LRN": "norm", "Pooling": "pool"}
@@ -43,27 +44,16 @@ def recognize(net):
         ValueError: If it is none; the message names the layer.
     """
     convs, denses, after = _split(net)
-    groups, arrays, channels = [], {}, 3
-    for number, layer in enumerate(convs, 1):
-        kernel, bias = _kernel_and_bias(layer, rank=4)
-        groups.append(_groups(layer, kernel, channels))
-        channels = len(kernel)
-        arrays[f"conv{number}"] = conv_from_oihw(kernel), bias
-    for number, layer in enumerate(denses, 6):
-        kernel, bias = _kernel_and_bias(layer, rank=2)
-        flattened = channels if number == 6 else None
-        if flattened is None and kernel.shape[1] != channels:
-            raise ValueError(
-                f"Layer `{layer.name}` has a kernel of shape {kernel.shape}, "
-                f"but the layer before has {channels} outputs."
-            )
-        try:
-            arrays[f"fc{number}"] = dense_from_oi(kernel, flattened), bias
-        except ValueError as error:
-            raise ValueError(f"Layer `{layer.name}`: {error}") from error
-        channels = len(kernel)
+    layers = {}
+    for first, rank, members in ((1, 4, convs), (6, 2, denses)):
+        for number, layer in enumerate(members, first):
+            name = f"{'conv' if rank == 4 else 'fc'}{number}"
+            layers[name] = layer.name, *_kernel_and_bias(layer, rank)
+    arrays, groups = from_foreign(layers)
+    for layer, found in zip(convs, groups.values(), strict=True):
+        _check_stated_groups(layer, found)
     architecture = _architecture(net, convs, denses, groups, after, arrays)
-    return architecture, channels, arrays
+    return architecture, len(arrays["fc8"][1]), arrays
 
 
 def _split(net):
@@ -109,33 +99,19 @@ def _kernel_and_bias(layer, rank):
     while kernel.ndim > rank and kernel.shape[0] == 1:
         kernel = kernel[0]
     bias = bias.reshape(-1)
-    square = rank == 2 or kernel.shape[2:3] == kernel.shape[3:]
-    if kernel.ndim != rank or len(bias) != len(kernel) or not square:
-        raise ValueError(
-            f"Layer `{layer.name}` has blobs of shapes {shapes}; wanted is a "
-            f"{'square ' * (rank == 4)}kernel of rank {rank} and one bias per "
-            "output."
-        )
+    check_shapes(layer.name, kernel, bias, rank)
     if (layer.settings or {}).get("transpose"):
         raise ValueError(f"Layer `{layer.name}` has a transposed kernel.")
     return kernel, bias
 
 
-def _groups(layer, kernel, channels):
-    seen = kernel.shape[1]
-    if not seen or channels % seen or len(kernel) % (channels // seen):
-        raise ValueError(
-            f"Layer `{layer.name}` has a kernel of shape {kernel.shape}, which "
-            f"does not fit the {channels} channels before it."
-        )
-    groups = channels // seen
+def _check_stated_groups(layer, groups):
     stated = (layer.settings or {"group": groups}).get("group", 1)
     if stated != groups:
         raise ValueError(
             f"Layer `{layer.name}` is stated to have {stated} groups, but its "
-            f"kernel of shape {kernel.shape} has {groups}."
+            f"kernel of shape {layer.blobs[0].shape} has {groups}."
         )
-    return groups
 
 
 def _architecture(net, convs, denses, groups, after, arrays):
@@ -152,118 +128,24 @@ def _architecture(net, convs, denses, groups, after, arrays):
         " ".join(STAGES[layer.type] for layer in layers) for layers in after[:5]
     )
     preset = CAFFENET if stages == CAFFENET.stages else CAFFE
-    grouped = zip(preset.conv_names[1:], groups[1:], strict=True)
-    cross = tuple(name for name, count in grouped if count == 1)
+    columns = max(groups.values())
+    cross = tuple(name for name in preset.conv_names[1:] if groups[name] == 1)
     followers = [layer for layers in after for layer in layers]
-    windows = [_window(*pair) for pair in enumerate(convs)]
+    windows = [window(*pair) for pair in enumerate(convs)]
     found = dataclasses.replace(
         preset,
-        columns=max(groups),
+        columns=columns,
         filters=tuple(len(layer.blobs[0]) for layer in convs),
         kernel_sizes=tuple(layer.blobs[0].shape[-1] for layer in convs),
         strides=tuple(stride for stride, _ in windows),
         paddings=tuple(padding for _, padding in windows),
         stages=stages,
-        cross=cross + ("fc6", "fc7") if max(groups) > 1 else preset.cross,
+        cross=cross + ("fc6", "fc7") if columns > 1 else preset.cross,
         fc_units=tuple(len(arrays[name][1]) for name in ("fc6", "fc7")),
-        **_normalization(followers),
-        **_pooling(followers),
+        **normalization(followers),
+        **pooling(followers),
     )
     return _with_input_size(found, net.input_size, denses[0])
-
-
-def _window(index, layer):
-    """Stride and padding of a convolution, as `Architecture` has them."""
-    if layer.settings is None:
-        return CAFFE.strides[index], CAFFE.paddings[index]
-    settings = layer.settings
-    strides = {
-        settings.get(key, settings.get("stride", 1))
-        for key in ("stride_h", "stride_w")
-    }
-    pads = {
-        settings.get(key, settings.get("pad", 0)) for key in ("pad_h", "pad_w")
-    }
-    size = layer.blobs[0].shape[-1]
-    if (
-        len(strides | {0}) != 2
-        or len(pads) != 1
-        or max(pads) >= size
-        or settings.get("dilation", 1) != 1
-    ):
-        raise ValueError(
-            f"Layer `{layer.name}` has a kernel of {size} x {size} with "
-            f"strides {sorted(strides)}, padding {sorted(pads)} and dilation "
-            f"{settings.get('dilation', 1)}, which is not supported."
-        )
-    stride, pad = strides.pop(), pads.pop()
-    if pad == 0:
-        return stride, "valid"
-    same = stride == 1 and size == 2 * pad + 1
-    return stride, "same" if same else pad
-
-
-def _normalization(layers):
-    settings = _shared(
-        [layer for layer in layers if layer.type == "LRN"],
-        {"local_size": 5, "alpha": 1.0, "beta": 0.75, "k": 1.0},
-        {"norm_region": 0},
-    )
-    if settings is None:
-        return {}
-    return {
-        "lrn_k": settings["k"],
-        "lrn_n": settings["local_size"],
-        "lrn_alpha": settings["alpha"],
-        "lrn_beta": settings["beta"],
-    }
-
-
-def _pooling(layers):
-    settings = _shared(
-        [layer for layer in layers if layer.type == "Pooling"],
-        {"kernel_size": 0, "stride": 1},
-        {"pool": 0, "pad": 0},
-    )
-    if settings is None:
-        return {}
-    size, stride = settings["kernel_size"], settings["stride"]
-    if not 1 <= stride <= size:
-        raise ValueError(
-            f"The pooling layers have windows of {size} pixels and strides of "
-            f"{stride}, which is not supported."
-        )
-    return {"pool_size": size, "pool_strides": stride}
-
-
-def _shared(layers, defaults, fixed):
-    """The settings of all these layers, or `None` where none are stated.
-
-    Args:
-        layers: List of layers, all of one type.
-        defaults: Dict of setting to Caffe's default.
-        fixed: Dict of setting to the only value that is supported.
-    """
-    stated = [layer for layer in layers if layer.settings is not None]
-    if not stated:
-        return None
-    first = {
-        key: stated[0].settings.get(key, defaults[key]) for key in defaults
-    }
-    for layer in stated:
-        for key, wanted in {**first, **fixed}.items():
-            default = {**defaults, **fixed}[key]
-            value = layer.settings.get(key, default)
-            if value != wanted:
-                raise ValueError(
-                    f"Layer `{layer.name}` has {key}={value}, where {wanted} "
-                    "is wanted, as in the first layer of its type."
-                )
-    # The file has 1e-4 in float32.
-    return {
-        key: float(str(np.float32(value))) if type(value) is float else value
-        for key, value in first.items()
-    }
 
 
 def _with_input_size(architecture, stated, layer):

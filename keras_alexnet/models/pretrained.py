@@ -190,9 +190,16 @@ def _assignments(model, arrays, order, architecture, source):
         if layer.name == name
     }
     missing = set(layers) - set(arrays)
-    if missing or not layers:
+    if missing:
         raise ValueError(
             f"{source} has no weights for {', '.join(sorted(missing))}."
+        )
+    if not layers:
+        raise ValueError(
+            "The model has none of the layers "
+            f"{', '.join(architecture.layer_names)}. If it is one of columns, "
+            "build and load it outside of the strategy's scope, and convert "
+            "it with `keras_alexnet.distribution.to_columns`."
         )
     pairs = []
     for name, layer in layers.items():
@@ -206,8 +213,9 @@ def _assignments(model, arrays, order, architecture, source):
                 raise ValueError(
                     f"{source} does not fit layer `{name}`: it has shape "
                     f"{value.shape}, wanted is {tuple(variable.shape)} (as "
-                    "Keras lays them out). For other classes build the network "
-                    "with `include_top=False`, or its own number of classes."
+                    "Keras lays them out). For another number of classes or "
+                    "another image size build the network with "
+                    "`include_top=False`."
                 )
             pairs.append((variable, value))
     return pairs

@@ -9,10 +9,9 @@ import dataclasses
 
 from keras_alexnet.models.architecture import OWT
 from keras_alexnet.models.computation import different_computations
-from keras_alexnet.weights.layouts import conv_from_oihw
-from keras_alexnet.weights.layouts import conv_to_oihw
-from keras_alexnet.weights.layouts import dense_from_oi
-from keras_alexnet.weights.layouts import dense_to_oi
+from keras_alexnet.models.foreign import check_shapes
+from keras_alexnet.models.foreign import from_foreign
+from keras_alexnet.models.foreign import to_foreign
 from keras_alexnet.weights.state_dict import read_state_dict
 from keras_alexnet.weights.state_dict import write_state_dict
 
@@ -71,16 +70,10 @@ def write_torchvision(path, architecture, arrays, input_size=None):
             f"widths; {architecture.name!r} has another "
             f"{'; '.join(different)}. Save a `.caffemodel` or `.weights.h5`."
         )
-    flattened = architecture.filters[-1]
     named = {}
-    for name, module in MODULES.items():
-        kernel, bias = arrays[name]
-        if kernel.ndim == 4:
-            kernel = conv_to_oihw(kernel)
-        else:
-            kernel = dense_to_oi(kernel, flattened if name == "fc6" else None)
-        named[f"{module}.weight"] = kernel
-        named[f"{module}.bias"] = bias
+    for name, (kernel, bias) in to_foreign(arrays).items():
+        named[f"{MODULES[name]}.weight"] = kernel
+        named[f"{MODULES[name]}.bias"] = bias
     write_state_dict(path, named)
 
 
@@ -93,50 +86,36 @@ def _recognize(named):
     if unknown:
         names = ", ".join(sorted(unknown)[:5])
         raise ValueError(f"It has what is no part of it: {names}.")
-    arrays, channels = {}, 3
-    for index, (name, module) in enumerate(MODULES.items()):
-        kernel, bias = _kernel_and_bias(
-            named, module, rank=4 if index < 5 else 2
-        )
-        flattened = channels if name == "fc6" else None
-        wanted = kernel.shape[1] if flattened else channels
-        size = OWT.kernel_sizes[index : index + 1] * 2
-        if kernel.shape[1:] != (wanted, *size):
-            raise ValueError(
-                f"Layer `{module}` has a kernel of shape {kernel.shape}; "
-                f"wanted is {(len(kernel), wanted, *size)}."
-            )
-        try:
-            arrays[name] = (
-                (
-                    conv_from_oihw(kernel)
-                    if size
-                    else dense_from_oi(kernel, flattened)
-                ),
-                bias,
-            )
-        except ValueError as error:
-            raise ValueError(f"Layer `{module}`: {error}") from error
-        channels = len(kernel)
+    layers = {
+        name: (module, *_kernel_and_bias(named, name))
+        for name, module in MODULES.items()
+    }
+    arrays, groups = from_foreign(layers)
+    for name, count in groups.items():
+        if count > 1:
+            raise ValueError(f"Layer `{MODULES[name]}` has {count} groups.")
     filters = tuple(len(arrays[name][1]) for name in OWT.conv_names)
     architecture = dataclasses.replace(
         OWT,
         filters=filters,
         fc_units=tuple(len(arrays[name][1]) for name in ("fc6", "fc7")),
     )
-    return architecture, channels, arrays
+    return architecture, len(arrays["fc8"][1]), arrays
 
 
-def _kernel_and_bias(named, module, rank):
+def _kernel_and_bias(named, name):
+    module = MODULES[name]
     try:
         kernel = named[f"{module}.weight"].astype("float32", copy=False)
         bias = named[f"{module}.bias"].astype("float32", copy=False)
     except KeyError as error:
         raise ValueError(f"It lacks {error}.") from error
-    if kernel.ndim != rank or bias.shape != kernel.shape[:1]:
+    is_conv = name in OWT.conv_names
+    check_shapes(module, kernel, bias, rank=4 if is_conv else 2)
+    size = is_conv and OWT.kernel_sizes[OWT.conv_names.index(name)]
+    if is_conv and kernel.shape[2] != size:
         raise ValueError(
-            f"Layer `{module}` has a kernel of shape {kernel.shape} and a bias "
-            f"of shape {bias.shape}; wanted is a kernel of rank {rank} and one "
-            "bias per output."
+            f"Layer `{module}` has a kernel of shape {kernel.shape}; wanted is "
+            f"one of {size} x {size} pixels."
         )
     return kernel, bias

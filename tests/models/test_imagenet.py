@@ -3,6 +3,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from small_networks import predict
 
 from keras_alexnet.models import AlexNet
 from keras_alexnet.models import architecture as presets
@@ -29,8 +30,8 @@ def test_preprocessing_inside_and_outside_agree(name):
     for ours, theirs in zip(inside.layers[2:], outside.layers[1:], strict=True):
         ours.set_weights(theirs.get_weights())
     np.testing.assert_allclose(
-        inside(IMAGES),
-        outside(preprocess_input(IMAGES, architecture)),
+        predict(inside, IMAGES),
+        predict(outside, preprocess_input(IMAGES, architecture)),
         rtol=1e-5,
     )
 

@@ -1,8 +1,12 @@
 """Loading and saving: what fits into what, and what is refused."""
 
 import dataclasses
+import functools
 import hashlib
+import http.server
+import threading
 
+import keras
 import numpy as np
 import pytest
 from small_networks import build
@@ -27,7 +31,7 @@ def caffemodel(tmp_path):
 
 def kernels(model):
     return {
-        layer.name: [np.array(weight) for weight in layer.get_weights()]
+        layer.name: layer.get_weights()
         for layer in model.layers
         if layer.get_weights()
     }
@@ -121,6 +125,13 @@ def test_files_of_keras(tmp_path):
     assert_equal(kernels(model), kernels(build(CAFFE)))
 
 
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A server that says nothing of what it does."""
+
+    def log_message(self, *arguments):
+        pass
+
+
 @pytest.fixture
 def served(tmp_path, monkeypatch, caffemodel):
     """Small weights in place of the published ones, on a mirror."""
@@ -132,10 +143,17 @@ def served(tmp_path, monkeypatch, caffemodel):
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     (mirror / "bvlc_alexnet.caffemodel").write_bytes(content)
+    handler = functools.partial(Quiet, directory=mirror)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv(published.MIRROR, mirror.as_uri())
+    monkeypatch.setenv(
+        published.MIRROR, f"http://127.0.0.1:{server.server_port}"
+    )
     monkeypatch.setitem(published.PUBLISHED, "caffe", entry)
-    return mirror / "bvlc_alexnet.caffemodel"
+    yield mirror / "bvlc_alexnet.caffemodel"
+    server.shutdown()
+    server.server_close()
 
 
 def test_imagenet_is_downloaded_and_converted_once(served, tmp_path):
@@ -148,6 +166,34 @@ def test_imagenet_is_downloaded_and_converted_once(served, tmp_path):
     features = build(CAFFE, seed=3, include_top=False)
     load_weights(features, "imagenet", CAFFE)
     assert_equal(kernels(features), kernels(build(CAFFE)))
+
+
+def test_the_builder_loads_what_it_is_given(served, caffemodel, tmp_path):
+    keras_file = tmp_path / "net.weights.h5"
+    save_weights(build(CAFFE), keras_file, CAFFE)
+    for weights in ("imagenet", caffemodel, str(caffemodel), keras_file):
+        features = weights != keras_file and build(
+            CAFFE, seed=3, include_top=False, weights=weights
+        )
+        model = features or build(CAFFE, seed=3, weights=weights)
+        assert_equal(kernels(model), kernels(build(CAFFE)))
+
+
+def test_the_builder_refuses_weights(caffemodel, tmp_path):
+    with pytest.raises(ValueError, match="`classes` must be 1000.*classes=10"):
+        build(CAFFE, weights="imagenet")
+    with pytest.raises(ValueError, match='`None` .*"imagenet" or .*is absent'):
+        build(CAFFE, weights=tmp_path / "absent.caffemodel")
+    with pytest.raises(ValueError, match="computes something else"):
+        build(small("caffenet"), weights=caffemodel)
+
+
+def test_a_model_of_other_layers_is_refused(caffemodel):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(
+        ValueError, match="none of the layers conv1.*to_columns"
+    ):
+        load_weights(model, caffemodel, CAFFE)
 
 
 def test_a_download_that_is_no_network_leaves_nothing(served, tmp_path):
