@@ -7,6 +7,7 @@ import pathlib
 import keras
 import numpy as np
 
+from keras_alexnet.training.chief import is_chief
 from keras_alexnet.training.random_state import get_random_state
 from keras_alexnet.training.random_state import set_random_state
 from keras_alexnet.training.snapshots import Snapshots
@@ -26,6 +27,9 @@ class ResumableBackup(keras.callbacks.Callback):
     state of the seed generators (dropout), the metrics, the history, Python's
     and NumPy's random state and the state of `callbacks`. The last two whole
     backups are kept, see `Snapshots`; a loss that is not finite is not saved.
+
+    Of several workers (`tf.distribute`) the first writes and all read, so the
+    directory must be one that all of them see.
 
     A run that a callback stopped at the end of an epoch is finished: started
     again, it does nothing. One stopped within an epoch goes on.
@@ -146,9 +150,11 @@ class ResumableBackup(keras.callbacks.Callback):
         if self._saved or not math.isfinite(self._loss):
             return
         arrays = {}
+        # By all workers: reading a metric sums it over them.
         for kind, variables in self._variables().items():
             arrays |= gather(kind, variables)
-        self._snapshots.write(arrays, self._position(finished))
+        if is_chief(self.model):
+            self._snapshots.write(arrays, self._position(finished))
         self._since_save = 0
         self._saved = True
 

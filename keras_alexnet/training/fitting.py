@@ -9,6 +9,7 @@ import keras
 from keras_alexnet.training.backup import ResumableBackup
 from keras_alexnet.training.callbacks import DivergenceGuard
 from keras_alexnet.training.callbacks import EpochSeek
+from keras_alexnet.training.chief import is_chief
 from keras_alexnet.training.metrics import TopKError
 from keras_alexnet.training.recipe import resolve
 from keras_alexnet.training.schedules import AsRunSchedule
@@ -127,7 +128,8 @@ def fit(
         callbacks.append(EpochSeek(data))
     else:
         directory = pathlib.Path(directory)
-        callbacks += _logs(directory)
+        if is_chief(model):
+            callbacks += _logs(directory)
         backup = ResumableBackup(directory / "backup", data, every, callbacks)
         callbacks = [*callbacks, backup]
     return model.fit(
