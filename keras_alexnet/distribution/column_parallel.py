@@ -66,13 +66,18 @@ def default_devices():
     return [device.name for device in found]
 
 
-def check_devices(devices):
-    """Raises a `ValueError` unless TensorFlow sees each of the devices."""
+def check_list(devices):
+    """Raises a `ValueError` unless the devices are a list of some."""
     if isinstance(devices, str) or not devices:
         raise ValueError(
             "`devices` must be a list of device names, one per column. "
             f"Received: devices={devices!r}"
         )
+
+
+def check_devices(devices):
+    """Raises a `ValueError` unless TensorFlow sees each of the devices."""
+    check_list(devices)
     visible = {
         (
             device.device_type,

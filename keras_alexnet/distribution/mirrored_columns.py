@@ -45,6 +45,11 @@ class MirroredColumns(
     def __init__(self, groups=None, columns=2, cross_device_ops=None):
         if groups is None:
             groups = _runs(default_devices(), columns)
+        if not groups or any(isinstance(group, str) for group in groups):
+            raise ValueError(
+                "`groups` must be a list of lists of device names, one list "
+                f"per replica. Received: groups={groups}"
+            )
         groups = [tuple(group) for group in groups]
         devices = [device for group in groups for device in group]
         check_devices(devices)

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_alexnet.distribution.column_parallel import check_devices
+from keras_alexnet.distribution.column_parallel import check_list
 from keras_alexnet.distribution.replicas import KerasReplicas
 from keras_alexnet.distribution.replicas import ReplicaColumns
 
@@ -73,14 +74,13 @@ class MultiWorkerColumns(ReplicaColumns, MultiWorkerMirrored):
         self, devices=None, cluster_resolver=None, communication_options=None
     ):
         devices = _configured_devices() if devices is None else devices
-        if not isinstance(devices, str) and devices:
-            first = tf.DeviceSpec.from_string(devices[0])
-            if first.device_index != 0:
-                raise ValueError(
-                    "`devices` must begin with the first of its kind, such "
-                    "as /GPU:0: TensorFlow makes it the worker's replica. "
-                    f"Received: devices={devices}"
-                )
+        check_list(devices)
+        if tf.DeviceSpec.from_string(devices[0]).device_index != 0:
+            raise ValueError(
+                "`devices` must begin with the first of its kind, such as "
+                "/GPU:0: TensorFlow makes it the worker's replica. "
+                f"Received: devices={devices}"
+            )
         resolver = cluster_resolver
         if resolver is None:
             resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()

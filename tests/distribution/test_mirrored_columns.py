@@ -1,0 +1,128 @@
+import collections
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from column_networks import LOSS
+from column_networks import assert_same_weights
+from column_networks import batch
+from column_networks import reference
+
+from keras_alexnet.distribution import MirroredColumns
+from keras_alexnet.distribution import placed_step
+from keras_alexnet.distribution import to_columns
+from keras_alexnet.training import AlexNetSGD
+
+GROUPS = [("/CPU:0", "/CPU:1"), ("/CPU:2", "/CPU:3")]
+
+
+@pytest.fixture(scope="module")
+def strategy():
+    return MirroredColumns(GROUPS)
+
+
+def columns_of(model, strategy, **options):
+    with strategy.scope():
+        columns = to_columns(model)
+        if options:
+            columns.compile(AlexNetSGD(), LOSS, **options)
+    return columns
+
+
+def test_two_replicas_of_two_columns_equal_one_process(strategy, tmp_path):
+    model = reference()
+    columns = columns_of(model, strategy)
+    x, y = batch(16)
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
+    options = {"epochs": 2, "shuffle": False, "verbose": 0}
+    wanted = model.fit(data, validation_data=data, **options).history
+    found = columns.fit(data, validation_data=data, **options).history
+    for name, values in wanted.items():
+        assert found[name] == pytest.approx(values, rel=1e-4)
+    assert_same_weights(model, columns, tolerance=1e-5)
+    np.testing.assert_allclose(
+        columns.predict(x, batch_size=8, verbose=0),
+        model.predict(x, verbose=0),
+        rtol=1e-3,
+    )
+    columns.save(tmp_path / "columns.keras")
+    loaded = keras.saving.load_model(tmp_path / "columns.keras")
+    np.testing.assert_allclose(
+        loaded.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-3
+    )
+
+
+def test_each_column_of_each_replica_is_on_its_device(strategy):
+    columns = columns_of(reference(), strategy)
+    ops, _ = placed_step(columns, batch())
+    found = collections.defaultdict(set)
+    count = collections.Counter()
+    for op in ops:
+        column = re.search(r"column(\d)", op.name)
+        if column:
+            found[int(column[1])].add(op.device)
+        if op.type.startswith("Conv2D"):
+            count[op.type, op.device] += 1
+    assert found == {0: {"CPU:0", "CPU:2"}, 1: {"CPU:1", "CPU:3"}}
+    kinds = ("Conv2D", "Conv2DBackpropFilter", "Conv2DBackpropInput")
+    assert count == {
+        (kind, f"CPU:{index}"): 3 for kind in kinds for index in range(4)
+    }
+    for variable in columns.weights + columns.optimizer.variables:
+        if "multiplier" in variable.path:
+            continue
+        column = int("column1" in variable.path)
+        devices = [part.device[-5:] for part in variable.value.values]
+        assert devices == [group[column][1:] for group in GROUPS]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_batch_that_cannot_be_shared_is_refused(strategy, known):
+    columns = columns_of(reference(), strategy)
+    x, y = batch(7)
+    # A rest of 3 after a batch of 4, or a batch of 7 alone.
+    data = tf.data.Dataset.from_tensor_slices((x, y))
+    data = data.batch(7, drop_remainder=True) if known else data.batch(4)
+    kind = ValueError if known else tf.errors.InvalidArgumentError
+    with pytest.raises(kind, match="must be divisible by 2.*drop_remainder"):
+        columns.fit(data, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [({"steps_per_execution": 2}, "`steps_per_execution` must be 1 with")],
+)
+def test_loops_of_steps_are_refused(strategy, options, message):
+    columns = columns_of(reference(), strategy, **options)
+    with pytest.raises(ValueError, match=message):
+        columns.fit(*batch(8), batch_size=4, verbose=0)
+
+
+def test_xla_is_declined(strategy):
+    with pytest.warns(UserWarning, match="Proceeding with `jit_compile=False`"):
+        columns_of(reference(), strategy, jit_compile=True)
+
+
+@pytest.mark.parametrize(
+    "groups, columns, message",
+    [
+        ([["/CPU:0", "/CPU:1"], ["/CPU:2"]], 2, "must be of equal lengths"),
+        ([["/CPU:0"], ["/CPU:0"]], 1, "must not name a device twice"),
+        ([["/CPU:8"]], 1, "Received: '/CPU:8'"),
+        (None, 3, "divisible by `columns`.*Received: 4 devices, columns=3"),
+        ([], 2, "`groups` must be a list of lists"),
+        (["/CPU:0", "/CPU:1"], 2, "`groups` must be a list of lists"),
+    ],
+)
+def test_impossible_groups_are_refused(groups, columns, message):
+    with pytest.raises(ValueError, match=message):
+        MirroredColumns(groups, columns)
+
+
+def test_groups_default_to_runs_of_all_devices():
+    strategy = MirroredColumns()
+    assert strategy.num_replicas_in_sync == 2
+    with strategy.scope():
+        assert strategy.column_device(1).endswith("CPU:1")
