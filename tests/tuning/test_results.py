@@ -1,0 +1,116 @@
+import csv
+import dataclasses
+import json
+
+import pytest
+
+from keras_alexnet.tuning import LRNHyperModel
+from keras_alexnet.tuning import SearchResults
+from keras_alexnet.tuning import try_first
+
+keras_tuner = pytest.importorskip("keras_tuner")
+
+POINTS = [{"n": 9}, {"n": 7}, {"norms": "none"}, {"n": 5, "k": 0.25}]
+
+
+@pytest.fixture
+def tuner(landscape, tiny, recipe, tmp_path):
+    """n=9 fails; n=7 has the least error."""
+
+    def error(architecture, seed, **_):
+        if architecture.lrn_n == 9:
+            raise FloatingPointError("The loss is nan")
+        if "norm" not in architecture.stages[0]:
+            return 0.8
+        return 0.1 * abs(architecture.lrn_n - 7) + 0.25 + 0.01 * seed
+
+    hypermodel = LRNHyperModel(landscape(error), tiny, recipe, seeds=(0, 1))
+    tuner = keras_tuner.RandomSearch(
+        hypermodel, hypermodel.objective, len(POINTS), directory=tmp_path
+    )
+    try_first(tuner, POINTS)
+    tuner.search(verbose=0)
+    return tuner
+
+
+def test_rows_tell_the_best_first(tuner):
+    rows = SearchResults(tuner).rows
+    assert [row["n"] for row in rows] == [7, 5, None, 9]
+    assert rows[0]["val_top1_error"] == pytest.approx(0.255)
+    assert rows[0]["val_top1_standard_error"] == pytest.approx(0.005)
+    # Hyperparameters that do not apply have no value.
+    assert rows[2]["alpha"] is None
+    assert rows[2]["norms"] == "none"
+    assert rows[3]["status"] == "FAILED"
+    assert rows[3]["val_top1_error"] is None
+
+
+def test_best_architecture(tuner, tiny):
+    best = SearchResults(tuner).best_architecture()
+    assert best == dataclasses.replace(tiny, lrn_n=7)
+
+
+def test_csv_is_tidy(tuner, tmp_path):
+    SearchResults(tuner).save(tmp_path / "results")
+    with open(tmp_path / "results" / "trials.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(POINTS)
+    assert {row["split"] for row in rows} == {"holdout"}
+    assert float(rows[0]["val_top1_error"]) == pytest.approx(0.255)
+    assert rows[0]["n"] == "7"
+    assert rows[3]["val_top1_error"] == ""
+
+
+def test_the_split_is_documented(tuner, source, tmp_path):
+    results = SearchResults(tuner)
+    results.save(tmp_path / "results")
+    setting = json.loads((tmp_path / "results" / "search.json").read_text())
+    assert setting["split"] == "holdout"
+    assert setting["counts"] == source.counts
+    assert setting["seeds"] == [0, 1]
+    assert 'split "holdout", n = 50' in str(results)
+
+
+def test_tensorboard_has_a_run_per_trial(tuner, tmp_path):
+    reader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    from tensorboard.plugins.hparams import plugin_data_pb2
+    from tensorflow import make_ndarray
+
+    results = SearchResults(tuner)
+    # Twice, as after a resumed search: nothing is there twice.
+    results.save(tmp_path)
+    results.save(tmp_path)
+    folder = tmp_path / "tensorboard"
+    for row in results.rows:
+        events = reader.EventAccumulator(str(folder / row["trial"]))
+        events.Reload()
+        content = events.summary_metadata["_hparams_/session_start_info"]
+        data = plugin_data_pb2.HParamsPluginData.FromString(
+            content.plugin_data.content
+        ).session_start_info.hparams
+        assert data["norms"].string_value == row["norms"]
+        if row["n"] is not None:
+            assert data["n"].number_value == row["n"]
+        if row["val_top1_error"] is not None:
+            (event,) = events.Tensors("val_top1_error")
+            value = float(make_ndarray(event.tensor_proto))
+            assert value == pytest.approx(row["val_top1_error"])
+
+
+def test_nothing_found(landscape, tiny, recipe, tmp_path):
+    hypermodel = LRNHyperModel(landscape(None), tiny, recipe)
+    tuner = keras_tuner.RandomSearch(
+        hypermodel, hypermodel.objective, 1, directory=tmp_path
+    )
+    with pytest.raises(ValueError, match="No trial has ended well"):
+        SearchResults(tuner).best_architecture()
+
+
+def test_workers_do_not_know():
+    class Worker:
+        oracle = object()
+
+    with pytest.raises(ValueError, match="ask the chief"):
+        SearchResults(Worker())
