@@ -48,15 +48,20 @@ class Scaling:
             groups.setdefault(point["x"], []).append(point["top1_error"])
         return [(x, *mean_and_error(groups[x])) for x in sorted(groups)]
 
+    def curves(self):
+        """Dict of an axis to its `means` and `law`, where sizes differ."""
+        return {
+            axis: (self.means(axis), self.law(axis))
+            for axis in AXES
+            if len(self.means(axis)) > 1
+        }
+
     def __str__(self):
         lines = [str(self.experiment)]
-        for axis in AXES:
-            if len(self.means(axis)) < 2:
-                continue
+        for axis, (means, law) in self.curves().items():
             lines.append(f"{axis:>8}  top-1 error, %")
-            for x, mean, error in self.means(axis):
+            for x, mean, error in means:
                 lines.append(f"{x:8.4g}  {100 * mean:5.2f} ± {100 * error:.2f}")
-            law = self.law(axis)
             b, factor = law.exponent, law.per_doubling()
             lines.append(
                 f"error ~ {axis} ** -{b.value:.3f} ({b.low:.3f} to "

@@ -5,6 +5,7 @@ import pytest
 
 from keras_alexnet.tuning import run_scaling
 from keras_alexnet.tuning.scaling import with_training_share
+from keras_alexnet.visualization.tuning import plot_scaling
 
 
 def error(architecture, experiment, seed, **_):
@@ -45,6 +46,17 @@ def test_means(scaling):
     assert [x for x, *_ in means] == [0.5, 1.0]
     assert means[1][1] == pytest.approx(0.1)
     assert means[1][2] == pytest.approx(0.001 / np.sqrt(3))
+
+
+def test_curves_are_drawn(scaling, tmp_path):
+    assert list(scaling.curves()) == ["share", "width"]
+    picture = plot_scaling(scaling.curves(), tmp_path / "scaling.png")
+    assert picture.stat().st_size > 10_000
+
+
+def test_one_size_is_no_curve(landscape, tiny, recipe):
+    study = run_scaling(landscape(error), tiny, recipe, (0.5, 1.0), (1.0,))
+    assert list(study.curves()) == ["share"]
 
 
 def test_table_and_files(scaling, tmp_path):
