@@ -21,8 +21,6 @@ import pathlib
 
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# It warns of functions traced anew, which every network brings.
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 from absl import app
 from absl import flags
@@ -90,6 +88,8 @@ def report(name, run):
 
 
 def main(_):
+    # It warns of functions traced anew, which every network brings.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     output = pathlib.Path(FLAGS.output)
     digits = FLAGS.dataset == "digits"
     changes = dict(DIGITS) if digits else {}

@@ -22,8 +22,6 @@ import pathlib
 
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# It warns of functions traced anew, which every network brings.
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 import keras_tuner
 from absl import app
@@ -81,6 +79,8 @@ TUNERS = {
 
 
 def main(_):
+    # It warns of functions traced anew, which every network brings.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     output = pathlib.Path(FLAGS.output)
     digits = FLAGS.dataset == "digits"
     changes = dict(DIGITS) if digits else {}

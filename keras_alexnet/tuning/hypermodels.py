@@ -37,7 +37,8 @@ def LRNHyperModel(
         recipe: A `Recipe` or a preset's name.
         seeds: Sequence of integers; every trial trains a network with each.
         stop_hopeless: Boolean. Whether the first network of a trial may be
-            stopped by `MedianStop`; the others are then not trained.
+            stopped by `MedianStop` after half of its epochs; the others are
+            then not trained.
 
     Returns:
         A `keras_tuner.HyperModel` with the attributes `objective`, `space`,
@@ -148,7 +149,8 @@ def _hypermodel_class():
                 for run in self.experiment.runs()
                 if run.status == "completed" and run.epochs == epochs
             ]
-            return MedianStop(curves, grace=max(1, epochs // 4))
+            # What is stopped saves its other seeds, too: no need to hurry.
+            return MedianStop(curves, grace=max(1, epochs // 2))
 
     return ArchitectureHyperModel
 

@@ -88,7 +88,7 @@ class SearchResults:
 
     def __str__(self):
         lines = [self.setting["experiment"]]
-        header = [*COLUMNS[:4], "seeds", *self.names]
+        header = [*COLUMNS[:4], *COLUMNS[5:], *self.names]
         table = [header]
         for row in self.rows:
             table.append([_text(row[name]) for name in header])

@@ -12,8 +12,8 @@ STRONG, WEAK, OTHER = "C0", "0.6", "C1"
 def plot_search(rows, names, path):
     """Draws the error of each trial against each hyperparameter.
 
-    The best trial is a star. Bars are standard errors; crosses at the top are
-    trials that failed.
+    The best trial is a star. Bars are standard errors; rings are trials that
+    were stopped early, crosses at the top those that failed.
 
     Args:
         rows: List of dicts, such as `SearchResults.rows`.
@@ -183,7 +183,9 @@ def _draw_trials(axes, rows, best, name):
             100 * error,
             None if bar is None else 100 * bar,
             fmt="*" if row is best else "o",
+            fillstyle="none" if row.get("stopped") else "full",
             markersize=13 if row is best else 5,
+            markerfacecolor="none" if row.get("stopped") else None,
             color=OTHER if row is best else STRONG,
             zorder=3 if row is best else 2,
         )

@@ -151,6 +151,9 @@ def test_hopeless_trials_are_stopped_at_the_first_seed(
     betas = [architecture.lrn_beta for architecture, *_ in experiment.trained]
     assert betas.count(0.25) == 1
     assert betas.count(0.75) == 3
+    # Not before half of the epochs.
+    (run,) = [r for r in experiment.runs() if r.status == "stopped"]
+    assert len(run.curve) == 2
 
 
 def test_interrupted_search_repeats_no_training(

@@ -68,7 +68,10 @@ def test_the_split_is_documented(tuner, source, tmp_path):
     assert setting["split"] == "holdout"
     assert setting["counts"] == source.counts
     assert setting["seeds"] == [0, 1]
-    assert 'split "holdout", n = 50' in str(results)
+    first, header, *_ = str(results).splitlines()
+    assert 'split "holdout", n = 50' in first
+    assert header.split()[:2] == ["trial", "status"]
+    assert "stopped" in header
 
 
 def test_tensorboard_has_a_run_per_trial(tuner, tmp_path):

@@ -44,6 +44,13 @@ def test_search_marks_the_best(tmp_path):
     assert star_column < cross_column < dot_column
 
 
+def test_search_draws_what_was_stopped_as_a_ring(tmp_path):
+    whole = len(places(plot_search(TRIALS, ["n"], tmp_path / "a.png"), BLUE)[0])
+    stopped = [TRIALS[0], {**TRIALS[1], "stopped": 1.0}]
+    ring = len(places(plot_search(stopped, ["n"], tmp_path / "b.png"), BLUE)[0])
+    assert 0 < ring < whole / 2
+
+
 def test_search_draws_all_kinds(tmp_path):
     names = ["n", "alpha", "norms"]
     wide = image.imread(plot_search(TRIALS, names, tmp_path / "a.png"))
