@@ -34,6 +34,11 @@ from keras_alexnet.data import center_view
 from keras_alexnet.data import evaluation_data
 from keras_alexnet.data import load_source
 from keras_alexnet.data import mean_image
+from keras_alexnet.distribution import on_one_device
+from keras_alexnet.distribution import share_equally
+from keras_alexnet.distribution import strategy_from_name
+from keras_alexnet.distribution import worker_folder
+from keras_alexnet.distribution.by_name import STRATEGIES
 from keras_alexnet.evaluation import evaluate
 from keras_alexnet.models.architecture import PRESETS
 from keras_alexnet.models.architecture import resolve
@@ -68,6 +73,9 @@ flags.DEFINE_integer(
 flags.DEFINE_enum(
     "mixed_precision", None, ["float16", "bfloat16"], "Compute in 16 bits."
 )
+flags.DEFINE_enum(
+    "strategy", "none", list(STRATEGIES), "How devices and machines share it."
+)
 flags.DEFINE_string("output", "runs/train", "Folder for all that is saved.")
 flags.DEFINE_integer("seed", 0, "Of initialization, order and augmentation.")
 
@@ -85,6 +93,8 @@ def make_recipe():
 
 def main(_):
     start = time.time()
+    # Before any other operation of TensorFlow.
+    strategy = strategy_from_name(FLAGS.strategy)
     keras.utils.set_random_seed(FLAGS.seed)
     if FLAGS.mixed_precision:
         keras.config.set_dtype_policy(f"mixed_{FLAGS.mixed_precision}")
@@ -110,23 +120,26 @@ def main(_):
         source, "holdout" if FLAGS.holdout else "test", size
     ).map(lambda images, labels: (center_view(images, size), labels))
 
-    model = AlexNet(
-        input_shape=(size, size, 3),
-        classes=len(source.class_names),
-        architecture=architecture,
-        include_preprocessing=True,
-    )
+    with strategy.scope():
+        model = AlexNet(
+            input_shape=(size, size, 3),
+            classes=len(source.class_names),
+            architecture=architecture,
+            include_preprocessing=True,
+        )
     model.get_layer("preprocessing").set_mean(mean_image(source, size))
     model.summary()
     history = fit(
         model,
         recipe,
         data,
-        validation,
+        share_equally(validation, strategy),
         output,
         every=FLAGS.backup_every or "epoch",
         verbose=2,
     )
+    model = on_one_device(model)
+    output = worker_folder(strategy, output)
     model.save(output / "alexnet.keras")
     plot_curves(history.history, output / "curve.png")
 

@@ -1,11 +1,18 @@
 """Columns on devices of their own, alone and in data parallelism."""
 
+from keras_alexnet.distribution.by_name import on_one_device as on_one_device
+from keras_alexnet.distribution.by_name import share_equally as share_equally
+from keras_alexnet.distribution.by_name import (
+    strategy_from_name as strategy_from_name,
+)
+from keras_alexnet.distribution.by_name import worker_folder as worker_folder
 from keras_alexnet.distribution.column_parallel import (
     ColumnParallelStrategy as ColumnParallelStrategy,
 )
 from keras_alexnet.distribution.conversion import load_weights as load_weights
 from keras_alexnet.distribution.conversion import to_columns as to_columns
 from keras_alexnet.distribution.conversion import to_grouped as to_grouped
+from keras_alexnet.distribution.mirrored import Mirrored as Mirrored
 from keras_alexnet.distribution.mirrored_columns import (
     MirroredColumns as MirroredColumns,
 )

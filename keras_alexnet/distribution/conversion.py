@@ -89,7 +89,7 @@ def to_grouped(model):
     >>> to_grouped(model).get_layer("conv2").groups
     2
     """
-    if not _has_columns(model):
+    if not has_columns(model):
         raise ValueError(
             "`to_grouped` takes a model of columns, built under the `scope()` "
             f"of a column strategy. Received: {model.name!r} without columns"
@@ -129,18 +129,19 @@ def load_weights(model, path):
     import h5py
 
     with h5py.File(pathlib.Path(path)) as file:
-        file_has_columns = any("on_column" in name for name in file["layers"])
-    if file_has_columns == _has_columns(model):
+        filehas_columns = any("on_column" in name for name in file["layers"])
+    if filehas_columns == has_columns(model):
         model.load_weights(path)
         return
-    other = to_columns(model) if file_has_columns else to_grouped(model)
+    other = to_columns(model) if filehas_columns else to_grouped(model)
     other.load_weights(path)
     transfer(other.weights, model.weights)
     if model.compiled and model.optimizer.built:
         transfer(other.optimizer.variables, model.optimizer.variables)
 
 
-def _has_columns(model):
+def has_columns(model):
+    """Whether a model has one branch per column."""
     return any(isinstance(layer, OnColumn) for layer in model.layers)
 
 

@@ -5,11 +5,15 @@ import tensorflow as tf
 from keras_alexnet.distribution.column_parallel import check_devices
 from keras_alexnet.distribution.column_parallel import default_devices
 from keras_alexnet.distribution.replicas import KerasReplicas
+from keras_alexnet.distribution.replicas import OwnCollectives
 from keras_alexnet.distribution.replicas import ReplicaColumns
 
 
 class MirroredColumns(
-    KerasReplicas, ReplicaColumns, tf.distribute.MirroredStrategy
+    KerasReplicas,
+    ReplicaColumns,
+    OwnCollectives,
+    tf.distribute.MirroredStrategy,
 ):
     """Data parallelism over groups of devices, columns within each group.
 

@@ -1,9 +1,28 @@
 """What strategies of several replicas have in common here."""
 
 import contextlib
+import itertools
 import threading
 
 import tensorflow as tf
+
+# More than one strategy needs.
+MOST_COLLECTIVES = 100_000
+
+
+class OwnCollectives:
+    """Mixin: a second strategy of a process does not meet the first one's.
+
+    Mirrored strategies number their reductions, and all begin with the same
+    number; with other devices the second one would fail.
+    """
+
+    _started = itertools.count()
+
+    def __init__(self, *args, **kwargs):
+        # TensorFlow's own tests set it.
+        self._collective_key_base = MOST_COLLECTIVES * next(self._started)
+        super().__init__(*args, **kwargs)
 
 
 class KerasReplicas:
