@@ -18,3 +18,4 @@ from keras_alexnet.models.imagenet import preprocess_input as preprocess_input
 from keras_alexnet.models.pretrained import architecture_of as architecture_of
 from keras_alexnet.models.pretrained import load_weights as load_weights
 from keras_alexnet.models.pretrained import save_weights as save_weights
+from keras_alexnet.models.ready import load_network as load_network

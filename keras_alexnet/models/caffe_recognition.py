@@ -9,8 +9,7 @@ from keras_alexnet.models.caffe_settings import pooling
 from keras_alexnet.models.caffe_settings import window
 from keras_alexnet.models.foreign import check_shapes
 from keras_alexnet.models.foreign import from_foreign
-from keras_alexnet.models.geometry import sizes
-from keras_alexnet.weights.layouts import map_size
+from keras_alexnet.models.foreign import with_input_size
 
 STAGES = {"ReLU": "activation", "LRN": "norm", "Pooling": "pool"}
 
@@ -145,23 +144,6 @@ def _architecture(net, convs, denses, groups, after, arrays):
         **normalization(followers),
         **pooling(followers),
     )
-    return _with_input_size(found, net.input_size, denses[0])
-
-
-def _with_input_size(architecture, stated, layer):
-    """The architecture with the image size that gives `layer` its inputs."""
-    inputs = layer.blobs[0].shape[-1]
-    wanted = map_size(inputs, architecture.filters[-1])
-    candidates = [stated] if stated else [architecture.input_size, *range(999)]
-    for size in candidates:
-        left = list(sizes(architecture, size).values())
-        if left[-1:] == [wanted] and len(left) == len(
-            sizes(architecture, 9999)
-        ):
-            return dataclasses.replace(architecture, input_size=size)
-    raise ValueError(
-        f"Layer `{layer.name}` has a kernel of shape "
-        f"{layer.blobs[0].shape[-2:]}, for a map of {wanted} x {wanted} "
-        f"pixels, which images of {stated or 'any number of'} pixels do not "
-        "give."
+    return with_input_size(
+        found, denses[0].name, denses[0].blobs[0].shape[-1], net.input_size
     )

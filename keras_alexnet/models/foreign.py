@@ -1,9 +1,13 @@
 """What the files of Caffe and PyTorch have in common: outputs come first."""
 
+import dataclasses
+
+from keras_alexnet.models.geometry import sizes
 from keras_alexnet.weights.layouts import conv_from_oihw
 from keras_alexnet.weights.layouts import conv_to_oihw
 from keras_alexnet.weights.layouts import dense_from_oi
 from keras_alexnet.weights.layouts import dense_to_oi
+from keras_alexnet.weights.layouts import map_size
 
 
 def check_shapes(what, kernel, bias, rank):
@@ -90,6 +94,42 @@ def to_foreign(arrays):
             kernel, flattened = dense_to_oi(kernel, flattened), None
         found[name] = kernel, bias
     return found
+
+
+def with_input_size(architecture, what, inputs, stated=None):
+    """The architecture for images that give its first dense layer its inputs.
+
+    Args:
+        architecture: An `Architecture`.
+        what: String, what the file calls the layer.
+        inputs: Integer, inputs of the layer.
+        stated: Pixels per side of the images, if the file says so. Defaults
+            to the architecture's own size, or else the smallest that fits.
+
+    Returns:
+        An `Architecture`.
+
+    Raises:
+        ValueError: If there is no such size.
+
+    Example:
+
+    >>> from keras_alexnet.models import OWT
+    >>> with_input_size(OWT, "fc6", 256 * 2 * 2).input_size
+    95
+    """
+    wanted = map_size(inputs, architecture.filters[-1])
+    complete = len(sizes(architecture, 9999))
+    candidates = [stated] if stated else [architecture.input_size, *range(999)]
+    for size in candidates:
+        left = list(sizes(architecture, size).values())
+        if left[-1:] == [wanted] and len(left) == complete:
+            return dataclasses.replace(architecture, input_size=size)
+    raise ValueError(
+        f"Layer `{what}` has {inputs} inputs, a map of {wanted} x {wanted} "
+        f"pixels, which images of {stated or 'any number of'} pixels do not "
+        "give."
+    )
 
 
 def _groups(what, kernel, channels):

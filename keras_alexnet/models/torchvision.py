@@ -12,6 +12,7 @@ from keras_alexnet.models.computation import different_computations
 from keras_alexnet.models.foreign import check_shapes
 from keras_alexnet.models.foreign import from_foreign
 from keras_alexnet.models.foreign import to_foreign
+from keras_alexnet.models.foreign import with_input_size
 from keras_alexnet.weights.state_dict import read_state_dict
 from keras_alexnet.weights.state_dict import write_state_dict
 
@@ -99,6 +100,9 @@ def _recognize(named):
         OWT,
         filters=filters,
         fc_units=tuple(len(arrays[name][1]) for name in ("fc6", "fc7")),
+    )
+    architecture = with_input_size(
+        architecture, MODULES["fc6"], len(arrays["fc6"][0])
     )
     return architecture, len(arrays["fc8"][1]), arrays
 

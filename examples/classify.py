@@ -1,0 +1,124 @@
+"""Says what is in images: the five most probable classes, with a bar each.
+
+    python examples/classify.py cat.jpg dog.jpg --weights=imagenet
+    python examples/classify.py *.jpg --weights=alexnet-owt-7be5be79.pth
+    python examples/classify.py *.jpg --weights=runs/transfer/alexnet.keras
+
+`--weights=imagenet` downloads 244 MB once. `--figure=predictions.png` draws
+the images over their bars, as Figure 4 (left) of the paper; where the folder
+of an image bears the name of a class, its bar is red.
+"""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import tensorflow as tf
+from absl import app
+from absl import flags
+
+from keras_alexnet.data.images import decode
+from keras_alexnet.data.images import resize_and_crop
+from keras_alexnet.data.loading import default_resize
+from keras_alexnet.evaluation import predict_views
+from keras_alexnet.models import decode_predictions
+from keras_alexnet.models import load_network
+from keras_alexnet.models.architecture import PRESETS
+from keras_alexnet.visualization.predictions import plot_predictions
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string(
+    "weights",
+    "imagenet",
+    '"imagenet", or a .caffemodel, .pth, .safetensors or .keras file.',
+)
+flags.DEFINE_enum(
+    "architecture", None, list(PRESETS), "The file's own by default."
+)
+flags.DEFINE_string(
+    "classes",
+    None,
+    "A text file, one name per line; by default the classes.txt beside the "
+    "weights, or ImageNet's names where there are 1000 classes.",
+)
+flags.DEFINE_enum(
+    "views", "center", ["center", "ten"], "What is averaged over."
+)
+flags.DEFINE_bool(
+    "squeeze",
+    False,
+    "Squeeze images to a square, as Caffe's networks were trained, where "
+    "others are cropped.",
+)
+flags.DEFINE_string("figure", None, "Save a picture of images and bars.")
+
+BAR = 30
+
+
+def load_image(path, side):
+    name = tf.constant(path)
+    image = decode(tf.io.read_file(name), name)
+    if FLAGS.squeeze:
+        square = tf.image.resize(image, (side, side), method="area")
+        return tf.saturate_cast(tf.round(square), tf.uint8)
+    return resize_and_crop(image, side)
+
+
+def class_names(count):
+    """Names of the classes, or `None` for those of ImageNet."""
+    path = pathlib.Path(
+        FLAGS.classes or pathlib.Path(FLAGS.weights).parent / "classes.txt"
+    )
+    if FLAGS.classes or path.is_file():
+        names = path.read_text().splitlines()
+        if len(names) != count:
+            raise app.UsageError(
+                f"{path} names {len(names)} classes; the network has {count}."
+            )
+        return names
+    if count == 1000:
+        return None
+    return [f"class {index}" for index in range(count)]
+
+
+def best(probabilities, names):
+    """The five most probable labels of an image, with their probabilities."""
+    if names is None:
+        (found,) = decode_predictions(probabilities[None])
+        return [(name.replace("_", " "), float(p)) for _, name, p in found]
+    order = np.argsort(-probabilities, kind="stable")[:5]
+    return [(names[index], float(probabilities[index])) for index in order]
+
+
+def main(arguments):
+    paths = arguments[1:]
+    if not paths:
+        raise app.UsageError("Name at least one image.")
+    for path in paths:
+        if not os.path.isfile(path):
+            raise app.UsageError(f"There is no file {path}.")
+    model = load_network(FLAGS.weights, FLAGS.architecture)
+    names = class_names(model.output_shape[-1])
+    side = default_resize(model.input_shape[1])
+    images, guesses = [], []
+    for path in paths:
+        images.append(load_image(path, side).numpy())
+        (probabilities,) = predict_views(model, images[-1][None], FLAGS.views)
+        guesses.append(best(probabilities, names))
+        print(path)
+        for name, probability in guesses[-1]:
+            bar = "█" * round(BAR * probability)
+            print(f"  {bar:░<{BAR}} {100 * probability:5.1f} %  {name}")
+    if FLAGS.figure:
+        folders = [pathlib.Path(path).resolve().parent.name for path in paths]
+        known = [
+            folder if folder in (names or ()) else None for folder in folders
+        ]
+        plot_predictions(images, guesses, FLAGS.figure, known)
+        print(f"Saved {FLAGS.figure}")
+
+
+if __name__ == "__main__":
+    app.run(main)

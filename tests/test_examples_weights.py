@@ -1,0 +1,121 @@
+"""The examples that use trained weights run, as a user would start them."""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+from small_networks import build
+from small_networks import small
+from test_examples import folder  # noqa: F401
+from test_examples import run
+
+from keras_alexnet.models import save_weights
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("the pipeline is TensorFlow's", allow_module_level=True)
+
+
+@pytest.fixture
+def caffemodel(tmp_path):
+    """A network of random weights for two classes."""
+    architecture = small("caffe")
+    path = tmp_path / "weights" / "net.caffemodel"
+    path.parent.mkdir()
+    save_weights(build(architecture, classes=2), path, architecture)
+    return path
+
+
+@pytest.fixture
+def state_dict(tmp_path):
+    """The same of torchvision's architecture."""
+    architecture = small("owt")
+    path = tmp_path / "net.safetensors"
+    save_weights(build(architecture, classes=3), path, architecture)
+    return path
+
+
+@pytest.fixture
+def pictures(folder):  # noqa: F811
+    return folder
+
+
+def test_transfer_then_classify(pictures, state_dict, tmp_path):
+    output = tmp_path / "run"
+    printed = run(
+        "transfer.py",
+        f"--dataset={pictures}",
+        f"--weights={state_dict}",
+        "--frozen_epochs=8",
+        "--epochs=2",
+        "--learning_rate=3e-3",
+        "--batch_size=8",
+        f"--output={output}",
+    )
+    results = json.loads((output / "errors.json").read_text())
+    names = ["frozen features", "fine-tuned", "from random weights"]
+    assert list(results) == names
+    assert all(errors["n"] == 8 for errors in results.values())
+    # Blue and red can be told by random features.
+    assert results["fine-tuned"]["top1_error"] == 0
+    assert all(name in printed for name in names)
+    assert (output / "classes.txt").read_text() == "blue\nred\n"
+
+    images = [pictures / "test" / "red" / f"{i}.png" for i in range(2)]
+    printed = run(
+        "classify.py",
+        *images,
+        f"--weights={output / 'alexnet.keras'}",
+        f"--figure={tmp_path / 'figure.png'}",
+    )
+    lines = printed.splitlines()
+    assert lines[0] == str(images[0])
+    assert lines[1].endswith("%  red") and lines[2].endswith("%  blue")
+    assert lines[1].count("█") > lines[2].count("█")
+    assert (tmp_path / "figure.png").stat().st_size > 5_000
+
+
+def test_an_interrupted_extraction_goes_on(pictures, caffemodel, tmp_path):
+    (pictures / "test" / "red" / "3.png").write_bytes(b"no picture")
+    output = tmp_path / "fc7.npy"
+    flags = [
+        str(pictures / "test"),
+        f"--weights={caffemodel}",
+        f"--output={output}",
+    ]
+    # Stopped after five images, of which the first three are marked.
+    printed = run("extract.py", *flags, "--batch_size=5", "--limit=5")
+    assert "Stopped after 5 of 8 images" in printed
+    rows = np.load(f"{output}.partial.npy", mmap_mode="r+")
+    rows[:3] = 7
+    rows.flush()
+    printed = run("extract.py", *flags)
+    assert "Cannot decode" in printed and "red/3.png" in printed
+    found = np.load(output)
+    assert found.shape == (8, 24)
+    assert (found[:3] == 7).all() and not (found[3:] == 7).any()
+    assert np.isnan(found).all(axis=1).tolist() == [False] * 7 + [True]
+    assert np.abs(found[3:7]).max(axis=1).min() > 0
+    paths = (tmp_path / "fc7.txt").read_text().splitlines()
+    assert [pathlib.Path(path).name for path in paths[:2]] == ["0.png", "1.png"]
+    left = sorted(path.name for path in tmp_path.glob("fc7*"))
+    assert left == ["fc7.npy", "fc7.txt"]
+
+
+@pytest.mark.slow
+def test_extract_to_parquet(pictures, caffemodel, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="writes Parquet")
+    output = tmp_path / "pool5.parquet"
+    run(
+        "extract.py",
+        str(pictures),
+        f"--weights={caffemodel}",
+        "--layer=pool5",
+        f"--output={output}",
+    )
+    table = parquet.read_table(output)
+    assert table.column_names == ["path", "features"]
+    assert np.array(table["features"].to_pylist()).shape == (40, 64)
+    assert table["path"][0].as_py().endswith("test/blue/0.png")
+    assert not list(tmp_path.glob("*partial*"))
