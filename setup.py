@@ -46,6 +46,9 @@ setup(
             "onnx",
             "onnxruntime",
             "opencv-python-headless>=4.8,<5",
+            "pyarrow",
+            # Keras exports to ONNX with it.
+            "tf2onnx",
             "torch",
         ],
     },
