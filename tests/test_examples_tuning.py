@@ -106,6 +106,7 @@ def test_a_killed_search_repeats_nothing(tmp_path):
     assert [trial["status"] for trial in trials] == ["COMPLETED"] * 3
 
 
+@pytest.mark.slow
 def test_ablation_and_scaling_share_their_baseline(tmp_path):
     flags = ("--changes=no LRN", "--changes=no dropout", "--seeds=2")
     output = f"--output={tmp_path}"
