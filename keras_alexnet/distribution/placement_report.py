@@ -25,7 +25,8 @@ class LayerPlacement:
         name: The layer's.
         variables, slots, forward, backward: Tuples of devices.
         parameters: Integer, in one replica.
-        activations: Integer, bytes of its outputs for the report's batch.
+        activations: Integer, bytes of its outputs for the report's batch, on
+            each of its devices.
     """
 
     name: str
@@ -143,6 +144,7 @@ def placement_report(model, data=None, batch_size=2, plot=False):
     ops, transfers = placed_step(model, data or _zeros(model, batch_size))
     names = [layer.name for layer in model.layers]
     forward, backward = _devices_of_ops(ops, names)
+    replicas = max(len(_replicas(v.value)) for v in model.weights)
     report = PlacementReport(
         [
             LayerPlacement(
@@ -152,7 +154,10 @@ def placement_report(model, data=None, batch_size=2, plot=False):
                 tuple(sorted(forward[layer.name])),
                 tuple(sorted(backward[layer.name])),
                 layer.count_params(),
-                _activations(layer, batch_size),
+                # Columns that exchange have their part each.
+                _activations(layer, batch_size)
+                * replicas
+                // max(len(forward[layer.name]), 1),
             )
             for layer in model.layers
             if not isinstance(layer, keras.layers.InputLayer)
