@@ -123,6 +123,7 @@ def train(model, optimizer, data, validation, first, last):
                 lambda epoch: schedule(epoch - first)
             ),
         ],
+        shuffle=False,
         verbose=2,
     )
 

@@ -1,5 +1,6 @@
 """Loading and saving: what fits into what, and what is refused."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -14,6 +15,7 @@ from small_networks import outputs
 from small_networks import small
 
 from keras_alexnet.models import pretrained
+from keras_alexnet.models.architecture import PRESETS
 from keras_alexnet.models.pretrained import architecture_of
 from keras_alexnet.models.pretrained import load_weights
 from keras_alexnet.models.pretrained import save_weights
@@ -99,6 +101,40 @@ def test_another_channel_order_swaps_conv1(caffemodel):
     again = caffemodel.with_name("again.caffemodel")
     save_weights(model, again, rgb)
     assert again.read_bytes() == caffemodel.read_bytes()
+
+
+# What can be loaded into what: the table of the README.
+SAME, SHAPES, NEVER = "same function", "strict=False", "never"
+FITS = {
+    "caffe": {"caffe": SAME, "caffenet": SHAPES, "owt": NEVER},
+    "caffenet": {"caffe": SHAPES, "caffenet": SAME, "owt": NEVER},
+    "owt": {"caffe": NEVER, "caffenet": NEVER, "owt": SAME},
+}
+
+
+def narrow(preset):
+    """A preset with a sixteenth of its own filters."""
+    filters = tuple(count // 16 for count in PRESETS[preset].filters)
+    return small(preset, input_size=99, filters=filters)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("file", FITS)
+def test_what_can_be_loaded_into_what(file, preset, tmp_path):
+    source = narrow(file)
+    ending = "safetensors" if file == "owt" else "caffemodel"
+    path = tmp_path / f"net.{ending}"
+    save_weights(build(source), path, source)
+    architecture = narrow(preset)
+    two_columns = file != "owt" and preset in ("paper", "code_2012")
+    wanted = FITS[file].get(preset, SHAPES if two_columns else NEVER)
+    model = build(architecture, seed=2)
+    found = NEVER
+    for strict, answer in ((False, SHAPES), (True, SAME)):
+        with contextlib.suppress(ValueError):
+            load_weights(model, path, architecture, strict=strict)
+            found = answer
+    assert found == wanted
 
 
 def test_more_layers_than_the_file_has(caffemodel):
