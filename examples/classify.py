@@ -26,7 +26,7 @@ from keras_alexnet.evaluation import predict_views
 from keras_alexnet.models import decode_predictions
 from keras_alexnet.models import load_network
 from keras_alexnet.models.architecture import PRESETS
-from keras_alexnet.visualization.predictions import plot_predictions
+from keras_alexnet.visualization import plot_predictions
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
