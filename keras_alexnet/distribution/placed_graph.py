@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 import re
 import tempfile
+import uuid
 
 import tensorflow as tf
 
@@ -72,14 +73,16 @@ def placed_step(model, data):
     with strategy.scope():
         model.optimizer.build(model.trainable_variables)
     data = tf.nest.map_structure(tf.convert_to_tensor, data)
+    mark = f"placed_step_{uuid.uuid4().hex}"
 
     @tf.function(autograph=False)
     def step(data):
-        return strategy.run(model.train_step, args=(data,))
+        logs = strategy.run(model.train_step, args=(data,))
+        return logs, tf.zeros((), name=mark)
 
     with _as_placed(), _undone(model):
         graph = step.get_concrete_function(data).graph
-        parts = _partitions(step, data)
+        parts = _partitions(step, data, mark)
     return _ops(parts), _transfers(parts, _sizes(graph))
 
 
@@ -90,8 +93,12 @@ def short(device):
     return name if not spec.task else f"task:{spec.task}/{name}"
 
 
-def _partitions(step, data):
-    """The graph of each device, from TensorFlow's own record."""
+def _partitions(step, data, mark):
+    """The graph of each device, from TensorFlow's own record.
+
+    It records whatever runs meanwhile, and what earlier recordings have left;
+    the step is the one that has an op named `mark`.
+    """
     with tempfile.TemporaryDirectory() as directory:
         writer = tf.summary.create_file_writer(directory)
         tf.summary.trace_on(graph=True)
@@ -107,14 +114,10 @@ def _partitions(step, data):
             metadata = tf.compat.v1.RunMetadata.FromString(
                 value.tensor.string_val[0]
             )
-            # Beside the step, TensorFlow records the ops of the recording.
-            graphs = [
-                graph.partition_graphs for graph in metadata.function_graphs
-            ]
-            return max(
-                ([part.node for part in parts] for parts in graphs),
-                key=lambda parts: sum(map(len, parts)),
-            )
+            for graph in metadata.function_graphs:
+                parts = [part.node for part in graph.partition_graphs]
+                if any(node.name == mark for nodes in parts for node in nodes):
+                    return parts
     return []
 
 
