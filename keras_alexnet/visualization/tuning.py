@@ -183,7 +183,6 @@ def _draw_trials(axes, rows, best, name):
             100 * error,
             None if bar is None else 100 * bar,
             fmt="*" if row is best else "o",
-            fillstyle="none" if row.get("stopped") else "full",
             markersize=13 if row is best else 5,
             markerfacecolor="none" if row.get("stopped") else None,
             color=OTHER if row is best else STRONG,
