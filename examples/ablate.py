@@ -4,9 +4,10 @@
 
 trains narrow networks on handwritten digits, about 60 of them in a quarter of
 an hour on two cores, and prints what each change does, with its 95 %
-interval, beside what the paper and its author's logs say. `--changes` picks
-some; for a result that means something:
+interval, beside what the paper and its author's logs say. For some of the
+changes, and for a result that means something:
 
+    python examples/ablate.py --changes="no LRN" --changes="no dropout"
     python examples/ablate.py --dataset=imagenette/160px-v2 --seeds=5
     python examples/ablate.py --study=scaling --dataset=imagenette/160px-v2
 

@@ -41,7 +41,8 @@ def run_ablation(
 
     Returns:
         An `Ablation`. A change that the baseline has already, or that its
-        images are too small for, has a row that says so.
+        images are too small for, has a row that says so, and so has one that
+        makes the same network as another.
 
     Raises:
         ValueError: If no run of the baseline has ended well.
@@ -64,11 +65,15 @@ def run_ablation(
             + "; ".join(run.message for run in baseline)
         )
     rows = [Row(BASELINE.name, baseline)]
+    trained = {}
     for change in changes:
         pair = _applied(change, architecture, recipe, experiment)
         reason = _obstacle(pair, base, experiment.input_size)
         runs = () if reason else train(change.name, pair)
-        rows.append(_row(change.name, runs, baseline, reason))
+        rows.append(
+            _row(change.name, runs, baseline, reason or _twin(pair, trained))
+        )
+        trained[change.name] = pair
     return Ablation(experiment, tuple(rows))
 
 
@@ -87,6 +92,14 @@ def _obstacle(pair, base, input_size):
     least = minimum_input_size(pair[0])
     if least > input_size:
         return f"needs images of {least} pixels or more"
+    return ""
+
+
+def _twin(pair, trained):
+    """Says which change makes the same network, if one does."""
+    for name, other in trained.items():
+        if not any(map(difference, pair, other)):
+            return f"the network of {name!r}:"
     return ""
 
 

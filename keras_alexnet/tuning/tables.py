@@ -18,7 +18,7 @@ class Row:
         runs: Tuple of `Run`, one per seed; empty if it was not run.
         top1, top5: `Interval`s of the paired differences of the errors from
             the baseline's, in [-1, 1]; `None` where there is no pair.
-        reason: String, why it was not run.
+        reason: String, why it was not run, or not by itself.
     """
 
     name: str
@@ -109,7 +109,9 @@ class Ablation:
         (directory / "ablation.txt").write_text(f"{self}\n")
 
     def _notes(self):
-        tested = sum(row.top1 is not None for row in self.rows)
+        tested = sum(
+            row.top1 is not None and not row.reason for row in self.rows
+        )
         return (
             "± standard error of the mean over (n) seeds. Difference from the "
             "baseline of the same seeds,",

@@ -124,6 +124,20 @@ def test_reasons_not_to_run(landscape, tiny, recipe):
     assert "132 pixels" in str(ablation)
 
 
+def test_two_changes_that_make_one_network(landscape, tiny, recipe):
+    """conv3 and conv4 have as many kernels of one size."""
+    experiment = landscape(error)
+    ablation = run(experiment, tiny, recipe, "no LRN", "no conv3", "no conv4")
+    assert len(experiment.trained) == 9
+    assert [row.reason for row in ablation.rows[2:]] == [
+        "",
+        "the network of 'no conv3':",
+    ]
+    first, second = (row.runs for row in ablation.rows[2:])
+    assert first == second
+    assert "Of 2 intervals 0.1 miss 0 by chance" in str(ablation)
+
+
 def test_files(landscape, tiny, recipe, tmp_path):
     ablation = run(landscape(error), tiny, recipe, "no LRN")
     ablation.save(tmp_path / "out")
