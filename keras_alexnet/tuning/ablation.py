@@ -10,7 +10,7 @@ from keras_alexnet.models.geometry import minimum_input_size
 from keras_alexnet.training.recipe import resolve as resolve_recipe
 from keras_alexnet.tuning.changes import CHANGES
 from keras_alexnet.tuning.changes import Change
-from keras_alexnet.tuning.statistics import paired_difference
+from keras_alexnet.tuning.intervals import paired_difference
 from keras_alexnet.tuning.tables import Ablation
 from keras_alexnet.tuning.tables import Row
 from keras_alexnet.tuning.tables import ended_runs

@@ -7,10 +7,10 @@ import numpy as np
 
 from keras_alexnet.models.architecture import resolve
 from keras_alexnet.training.recipe import resolve as resolve_recipe
+from keras_alexnet.tuning.intervals import mean_and_error
 from keras_alexnet.tuning.median_stop import MedianStop
 from keras_alexnet.tuning.spaces import ConnectivitySpace
 from keras_alexnet.tuning.spaces import LRNSpace
-from keras_alexnet.tuning.statistics import mean_and_error
 
 OBJECTIVE = "val_top1_error"
 

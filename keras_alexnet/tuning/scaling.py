@@ -7,8 +7,8 @@ import pathlib
 from keras_alexnet.models.architecture import resolve
 from keras_alexnet.training.recipe import resolve as resolve_recipe
 from keras_alexnet.tuning.edits import with_width
-from keras_alexnet.tuning.statistics import fit_power_law
-from keras_alexnet.tuning.statistics import mean_and_error
+from keras_alexnet.tuning.intervals import fit_power_law
+from keras_alexnet.tuning.intervals import mean_and_error
 
 AXES = ("share", "width")
 

@@ -6,7 +6,7 @@ import pathlib
 
 from keras_alexnet.tuning.author import LOGGED_EFFECTS
 from keras_alexnet.tuning.author import PAPER_EFFECTS
-from keras_alexnet.tuning.statistics import mean_and_error
+from keras_alexnet.tuning.intervals import mean_and_error
 
 
 @dataclasses.dataclass(frozen=True)

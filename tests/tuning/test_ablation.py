@@ -6,7 +6,7 @@ import pytest
 from keras_alexnet.tuning import CHANGES
 from keras_alexnet.tuning import Change
 from keras_alexnet.tuning import run_ablation
-from keras_alexnet.tuning.statistics import paired_difference
+from keras_alexnet.tuning.intervals import paired_difference
 
 BY_NAME = {change.name: change for change in CHANGES}
 

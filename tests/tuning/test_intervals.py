@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from keras_alexnet.tuning.statistics import fit_power_law
-from keras_alexnet.tuning.statistics import mean_and_error
-from keras_alexnet.tuning.statistics import paired_difference
+from keras_alexnet.tuning.intervals import fit_power_law
+from keras_alexnet.tuning.intervals import mean_and_error
+from keras_alexnet.tuning.intervals import paired_difference
 
 stats = pytest.importorskip("scipy.stats", reason="the other implementation")
 
