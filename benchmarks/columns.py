@@ -9,6 +9,7 @@ CPUs, which share the cores: there the figures show what the columns cost, not
 what a second device gains.
 """
 
+import logging
 import os
 
 from absl import app
@@ -101,6 +102,8 @@ def main(_):
     from keras_alexnet.distribution import ColumnParallelStrategy
     from keras_alexnet.distribution import Mirrored
 
+    # It tells of every reduction.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     names = devices()
     strategies = {
         "grouped, one device": tf.distribute.OneDeviceStrategy(names[0]),
