@@ -11,8 +11,8 @@ from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
 class TrainingData:
     """Augmented batches of a split, reproducible and resumable.
 
-    Each iteration of `dataset` yields the batches of one epoch, by default
-    epoch 0: `seek` says which, and from which step on. What is in a batch
+    Each iteration of `dataset` yields the batches of one epoch, from epoch 0
+    on; `seek` says which is next, and from which step on. What is in a batch
     depends on the seed, the epoch and the step alone, so training that is
     resumed sees what unbroken training would have seen.
 
@@ -143,7 +143,11 @@ class TrainingData:
     def _plan(self, _):
         """What becomes of each example of this epoch, in its order."""
         count, side = self._split.count, self._resize
-        seed = tf.stack([tf.cast(self._seed, tf.int64), self._epoch])
+        epoch, step = tf.identity(self._epoch), tf.identity(self._step)
+        with tf.control_dependencies([epoch, step]):
+            following = self._epoch.assign(epoch + 1), self._step.assign(0)
+        with tf.control_dependencies(following):
+            seed = tf.stack([tf.cast(self._seed, tf.int64), epoch])
         seeds = tf.random.split(seed, 4)
         order = tf.random.experimental.stateless_shuffle(
             tf.range(count, dtype=tf.int64), seeds[0]
@@ -161,7 +165,7 @@ class TrainingData:
         noise = tf.stack([tf.fill([count], seeds[3, 0]), position], axis=1)
         sigma = tf.fill([count], tf.convert_to_tensor(self.color_sigma))
         plan = (order, top, left, flip, noise, sigma)
-        start = self._step * self._batch_size
+        start = step * self._batch_size
         return tf.data.Dataset.from_tensor_slices(
             tuple(column[start:] for column in plan)
         )

@@ -129,11 +129,32 @@ def test_seek_equals_an_unbroken_run(color, cache, tmp_path):
     assert batches(resumed) == []
 
 
-def test_same_epoch_until_seek():
+def test_epochs_follow_each_other():
     data = make(color=True)
-    assert_equal(batches(data), batches(data))
-    data.seek(0)
-    assert_equal(batches(data), batches(make(color=True)))
+    data.seek(2, step=1)
+    rest, third = batches(data), batches(data)
+    data.seek(2)
+    second = batches(data)
+    assert_equal(rest, second[1:])
+    assert_equal(third, batches(data))
+    assert numbers(second).tolist() != numbers(third).tolist()
+
+
+def test_plain_fit_sees_a_new_epoch_each_time():
+    seen = []
+
+    class Recorder(keras.Model):
+        def train_step(self, batch):
+            tf.py_function(lambda y: seen.append(y.numpy()), [batch[1]], [])
+            return {"loss": tf.zeros(())}
+
+    data = make()
+    model = Recorder()
+    model.compile("sgd", run_eagerly=True)
+    model.fit(data.dataset, epochs=2, verbose=0)
+    again = make()
+    want = [labels for _, labels in batches(again) + batches(again)]
+    np.testing.assert_array_equal(seen, want)
 
 
 def test_seed_changes_everything():
@@ -159,6 +180,7 @@ def test_color_layer_and_sigma():
     data.color_sigma.assign(0)
     assert_equal(batches(data), batches(make()))
     data.color_sigma.assign(0.25)
+    data.seek(0)
     divided = batches(data)
     whole = make(color=PCAColorAugmentation(0.25))
     for (x, _), (y, _) in zip(divided, batches(whole), strict=True):
