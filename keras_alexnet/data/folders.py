@@ -70,6 +70,9 @@ def _class_folders(root):
 def _examples(root, class_names, skipped):
     for unknown in set(_class_folders(root)) - set(class_names):
         leave_out(f"Not a class of the training set: {root / unknown}", skipped)
+    for path in sorted(root.iterdir()):
+        if path.suffix.lower() in EXTENSIONS and path.is_file():
+            leave_out(f"An image outside the class folders: {path}", skipped)
     paths, labels = [], []
     for label, class_name in enumerate(class_names):
         files = _image_files(root / class_name, skipped)

@@ -5,6 +5,9 @@ import io
 import numpy as np
 import tensorflow as tf
 
+# Longer sides in shorter sides; only the central square is used.
+LONGEST = 16
+
 
 def decode(encoded, name):
     """Decodes JPEG, PNG, BMP, GIF (first frame) or WebP to uint8 RGB.
@@ -129,6 +132,7 @@ def resize_and_crop(image, resize):
     https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks),
     section 2; cuda-convnet2 `make-data.py`, lines 32-41, and `pyext.cpp`.
     """
+    image = _without_far_ends(image)
     shape = tf.shape(image)[:2]
     shorter = tf.reduce_min(shape)
     ratio = resize / tf.cast(shorter, tf.float64)
@@ -139,6 +143,14 @@ def resize_and_crop(image, resize):
     top, left = (scaled[0] - resize) // 2, (scaled[1] - resize) // 2
     image = image[top : top + resize, left : left + resize]
     return tf.ensure_shape(image, (resize, resize, 3))
+
+
+def _without_far_ends(image):
+    """At most `LONGEST` squares in a row; a line of pixels, scaled, is GB."""
+    shape = tf.shape(image)[:2]
+    kept = tf.minimum(shape, LONGEST * tf.reduce_min(shape))
+    top, left = tf.unstack((shape - kept) // 2)
+    return image[top : top + kept[0], left : left + kept[1]]
 
 
 def _scale(image, shape):

@@ -1,5 +1,6 @@
 """Labelled images by name: digits, folders, TFDS data sets, arrays."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -122,9 +123,13 @@ def _arrange(name, splits, holdout, seed):
 
 def _without_bad(name, split, class_names, skipped):
     """The split without labels out of range and, if asked, bad images."""
-    bad = np.zeros(split.count, bool)
-    if split.labels is not None:
-        bad |= (split.labels < 0) | (split.labels >= len(class_names))
+    problems = []
+    if skipped is not None and (split.encoded or split.labels is None):
+        problems, labels = zip(*_scan(split), strict=True)
+        split = dataclasses.replace(split, labels=np.array(labels, "int64"))
+    if split.labels is None:
+        return split.checked(len(class_names))
+    bad = (split.labels < 0) | (split.labels >= len(class_names))
     for number in np.flatnonzero(bad):
         leave_out(
             f"Label out of range: {split.name_of(number)} has label "
@@ -132,24 +137,26 @@ def _without_bad(name, split, class_names, skipped):
             f"are 0 to {len(class_names) - 1}",
             skipped,
         )
-    if skipped is not None and split.encoded:
-        for number, (reason, name) in enumerate(_problems(split)):
-            if reason:
-                bad[number] = True
-                leave_out(f"Cannot decode {name}: {reason}", skipped)
+    for number, what in enumerate(problems):
+        if what:
+            bad[number] = True
+            leave_out(what, skipped)
     return split.subset(np.flatnonzero(~bad)) if bad.any() else split
 
 
-def _problems(split):
+def _scan(split):
+    """What is wrong with each image, `""` if nothing is, and its label."""
+
     def check(index):
-        image, _, name = split.fetch(index)
-        return problem(image), name
+        image, label, name = split.fetch(index)
+        return problem(image), name, label
 
     checks = tf.data.Dataset.range(split.count).map(
         check, num_parallel_calls=tf.data.AUTOTUNE
     )
-    for reason, name in checks.as_numpy_iterator():
-        yield reason.decode(), name.decode()
+    for reason, name, label in checks.as_numpy_iterator():
+        what = f"Cannot decode {name.decode()}: {reason.decode()}"
+        yield what if reason else "", label
 
 
 def _check_classes(name, train, class_names, skipped):

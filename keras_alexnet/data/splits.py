@@ -55,6 +55,20 @@ class Split:
         kept, taken = np.flatnonzero(~moved), np.flatnonzero(moved)
         return self.subset(kept), self.subset(taken)
 
+    def checked(self, classes):
+        """The split whose `fetch` refuses labels of no class, as they come."""
+
+        def fetch(index):
+            image, label, name = self.fetch(index)
+            check = tf.debugging.Assert(
+                (label >= 0) & (label < classes),
+                ["Label out of range:", name, "has label", label],
+            )
+            with tf.control_dependencies([check] if check is not None else []):
+                return image, tf.identity(label), name
+
+        return dataclasses.replace(self, fetch=fetch)
+
     def name_of(self, number):
         """The id of one example, as a Python string."""
         return self.fetch(tf.constant(number, tf.int64))[2].numpy().decode()

@@ -150,3 +150,13 @@ def test_bicubic_neither_wraps_nor_leaves_the_range():
     edge[:, 4:] = 255
     got = images.resize_and_crop(tf.constant(edge), 32).numpy()
     assert got[:, :12].max() < 40 and got[:, 20:].min() > 215
+
+
+@pytest.mark.parametrize("shape", [(1, 200_000), (200_000, 1), (2, 41)])
+def test_a_line_of_pixels_is_not_scaled_as_a_whole(shape):
+    line = np.zeros((max(shape), min(shape), 3), "uint8")
+    # The central square, and three pixels more, which bicubic looks at.
+    line[max(shape) // 2 - 5 : max(shape) // 2 + 5] = 200
+    if shape[0] < shape[1]:
+        line = line.transpose(1, 0, 2)
+    assert (images.resize_and_crop(tf.constant(line), 256) == 200).numpy().all()

@@ -136,3 +136,25 @@ def test_imagenette(shared_tfds):
     assert source.counts["test"] == 1975
     image, label, _ = next(iter(source.dataset("holdout")))
     assert image.shape == (224, 224, 3) and 0 <= int(label) < 10
+
+
+@pytest.fixture
+def doubtful(store, monkeypatch, tmp_path):
+    """Read by position, one label is of no class."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(records, "MEMORY_LIMIT", 0)
+    return store("doubtful", {"train": [0, -1, 0, 0], "test": [0]})
+
+
+def test_label_out_of_range_by_position(doubtful):
+    source = load_source("doubtful", doubtful)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="has label.*-1"):
+        list(source.dataset("train"))
+
+
+def test_labels_are_scanned_when_bad_ones_are_skipped(doubtful):
+    source = load_source("doubtful", doubtful, on_error="skip")
+    assert source.counts == {"train": 3, "test": 1}
+    label, empty = source.skipped
+    assert "train[1] has label -1" in label
+    assert "no training image of 'dog'" in empty

@@ -201,6 +201,8 @@ def spoiled(tmp_path):
     make_folder(tmp_path / "val", {"cat": 2, "bird": 1})
     (tmp_path / "train" / "ant").mkdir()
     (tmp_path / "train" / "cat" / "notes.txt").write_text("not a picture")
+    (tmp_path / "train" / "notes.txt").write_text("of the whole set")
+    (tmp_path / "train" / "loose.jpg").write_bytes(b"of no class")
     path = tmp_path / "train" / "cat" / "2.png"
     path.write_bytes(path.read_bytes()[:100])
     (tmp_path / "train" / "dog" / "0.png").write_bytes(b"<html>")
@@ -211,6 +213,9 @@ def test_faults_are_named_one_after_the_other(spoiled):
     def load():
         return load_source(spoiled)
 
+    with pytest.raises(ValueError, match="outside the class.*loose.jpg"):
+        load()
+    (spoiled / "train" / "loose.jpg").unlink()
     with pytest.raises(ValueError, match="Not an image file.*cat/notes.txt"):
         load()
     (spoiled / "train" / "cat" / "notes.txt").unlink()
@@ -233,9 +238,10 @@ def test_faults_are_skipped_and_counted(spoiled):
     source = load_source(spoiled, on_error="skip")
     assert source.class_names == ("ant", "cat", "dog")
     assert source.counts == {"train": 5, "test": 2}
-    assert len(source.skipped) == 5
+    assert len(source.skipped) == 6
     for what in (
-        "notes.txt",
+        "loose.jpg",
+        "cat/notes.txt",
         "val/bird",
         "'ant'",
         "cat/2.png: ",
