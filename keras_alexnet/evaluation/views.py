@@ -43,7 +43,8 @@ def predict_views(
 
     Raises:
         ValueError: If `views` is none of the above, the size is unknown or
-            larger than the images, or the outputs are no probabilities.
+            larger than the images, the model takes no square images, or its
+            outputs are no probabilities.
 
     Example:
 
@@ -63,8 +64,9 @@ def predict_views(
     flat = keras.ops.cast(
         keras.ops.reshape(cut, (batch * count, size, size, -1)), "float32"
     )
-    outputs = model.predict_on_batch(flat)
-    outputs = np.asarray(outputs, "float32").reshape(batch, count, -1)
+    if _takes_channels_first(model):
+        flat = keras.ops.transpose(flat, (0, 3, 1, 2))
+    outputs = _one_output(model, flat).reshape(batch, count, -1)
     if from_logits:
         outputs = np.array(keras.ops.softmax(outputs, axis=-1))
     _check_probabilities(outputs)
@@ -85,8 +87,9 @@ def evaluate(
     Args:
         model: A `keras.Model`, see `predict_views`.
         data: Iterable of `(images, labels)` batches, images larger than the
-            model's input (`keras_alexnet.data.evaluation_data`) and integer
-            labels.
+            model's input (`keras_alexnet.data.evaluation_data`), and labels
+            of shape `(batch,)` or `(batch, 1)`, or one-hot rows. What follows
+            in a batch, such as weights, is not looked at.
         views: `"center"`, `"ten"` or `"nine"`. Defaults to `"ten"`.
         size: Integer, side of a view. Defaults to the model's input size.
         order: As in `predict_views`.
@@ -98,7 +101,8 @@ def evaluate(
         and `table()`; print it.
 
     Raises:
-        ValueError: If there is no data, or a label is out of range.
+        ValueError: If there is no data, or labels are of another shape, no
+            integers or out of range.
 
     Example:
 
@@ -111,12 +115,12 @@ def evaluate(
     """
     labels, top1, top5 = [], [], []
     classes = None
-    for images, batch_labels in data:
-        batch_labels = np.asarray(batch_labels)
+    for images, batch_labels, *_ in data:
         probabilities = predict_views(
             model, images, views, size, order, from_logits
         )
         classes = probabilities.shape[1]
+        batch_labels = _as_integers(batch_labels, *probabilities.shape)
         _check_labels(batch_labels, classes, first=sum(map(len, labels)))
         labels.append(batch_labels)
         top1.append(top_k_wrong(probabilities, batch_labels, 1))
@@ -147,15 +151,55 @@ def _cut(images, views, size, order):
 
 
 def _input_size(model):
-    shape = model.input_shape
-    first = keras.config.image_data_format() == "channels_first"
-    size = shape[2] if first else shape[1]
-    if size is None:
+    shape = getattr(model, "input_shape", None)
+    # Of several inputs, or of a model that was not built.
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[2] is None:
         raise ValueError(
             "`size` must be given for a model of any input size. "
             f"Received: size=None, model.input_shape={shape}"
         )
-    return size
+    if shape[2] != shape[3 if _takes_channels_first(model) else 1]:
+        raise ValueError(
+            "The model must take square images. "
+            f"Received: model.input_shape={shape}"
+        )
+    return shape[2]
+
+
+def _takes_channels_first(model):
+    """From its input's shape where that tells, else Keras's setting."""
+    shape = getattr(model, "input_shape", None)
+    if isinstance(shape, tuple) and 3 in (first_last := shape[1::2]):
+        if first_last[0] != first_last[1]:
+            return first_last[0] == 3
+    return keras.config.image_data_format() == "channels_first"
+
+
+def _one_output(model, images):
+    outputs = model.predict_on_batch(images)
+    if isinstance(outputs, (dict, list, tuple)) or outputs.ndim != 2:
+        shapes = keras.tree.map_structure(np.shape, outputs)
+        raise ValueError(
+            "The model must have one output of shape (batch, classes). "
+            f"Received: shapes={shapes}"
+        )
+    return np.asarray(outputs, "float32")
+
+
+def _as_integers(labels, count, classes):
+    """Labels of shape `(count,)` from those, a column, or one-hot rows."""
+    labels = np.asarray(labels)
+    if labels.shape == (count, 1):
+        labels = labels[:, 0]
+    elif labels.shape == (count, classes):
+        labels = labels.argmax(axis=1)
+    if labels.shape != (count,) or not np.array_equal(labels, labels // 1):
+        raise ValueError(
+            "Labels must be integers, one per image, or one-hot rows. "
+            f"Received: shape={labels.shape}, dtype={labels.dtype} for "
+            f"{count} images"
+        )
+    return labels.astype("int64")
 
 
 def _check_probabilities(outputs):

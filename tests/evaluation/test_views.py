@@ -111,3 +111,61 @@ def test_labels_out_of_range_are_named():
 def test_no_data():
     with pytest.raises(ValueError, match="at least one batch"):
         evaluate(corner_model(), [])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[[1], [0]], [[0, 1], [1, 0]], [1.0, 0.0]],
+    ids=["column", "one-hot", "float"],
+)
+def test_labels_that_training_takes(labels):
+    data = [(np.repeat(ramp(6), 2, axis=0), np.array(labels), np.ones(2))]
+    assert evaluate(corner_model(), data).labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "labels", [np.zeros((2, 3), int), np.array([0.5, 1]), np.zeros(3, int)]
+)
+def test_labels_that_are_none(labels):
+    data = [(np.repeat(ramp(6), 2, axis=0), labels)]
+    with pytest.raises(ValueError, match="integers, one per image.*for 2 im"):
+        evaluate(corner_model(), data)
+
+
+class Subclassed(keras.Model):
+    def call(self, x):
+        mean = keras.ops.mean(x, axis=(1, 2, 3))
+        return keras.ops.stack([mean, 1 - mean], axis=1)
+
+
+def test_a_subclassed_model_needs_the_size():
+    with pytest.raises(ValueError, match="`size` must be given"):
+        predict_views(Subclassed(), ramp(6))
+    got = predict_views(Subclassed(), ramp(6), "center", size=6)
+    assert got[0, 0] == pytest.approx(ramp(6).mean())
+
+
+def averaging_model(shape, outputs=1):
+    inputs = keras.Input(shape)
+    x = keras.layers.Softmax()(keras.layers.Flatten()(inputs))
+    return keras.Model(inputs, x if outputs == 1 else [x] * outputs)
+
+
+def test_models_of_other_inputs_and_outputs():
+    images = np.zeros((2, 9, 9, 3), "float32")
+    assert predict_views(averaging_model((3, 8, 8)), images).shape == (2, 192)
+    with pytest.raises(ValueError, match="square images. Received.*8, 6, 3"):
+        predict_views(averaging_model((8, 6, 3)), images)
+    with pytest.raises(ValueError, match="one output of shape .*batch, cla"):
+        predict_views(averaging_model((8, 8, 3), outputs=2), images)
+
+
+def test_channels_first_has_the_views_of_channels_last():
+    images = np.random.default_rng(0).random((2, 9, 9, 3), "float32")
+    first = predict_views(averaging_model((3, 8, 8)), images)
+    last = predict_views(averaging_model((8, 8, 3)), images)
+    np.testing.assert_allclose(
+        first.reshape(2, 3, 64),
+        last.reshape(2, 64, 3).transpose(0, 2, 1),
+        rtol=1e-5,
+    )
