@@ -33,6 +33,12 @@ def streamed_covariance(batches, channel_axis):
     """
     count, mean, scatter = 0, np.zeros(3), np.zeros((3, 3))
     for batch in batches:
+        if isinstance(batch, dict):
+            raise ValueError(
+                "`adapt` needs images or tuples that begin with images. Pass "
+                '`dataset.map(lambda example: example["image"])`. '
+                f"Received: a dict of {list(batch)}"
+            )
         batch = batch[0] if isinstance(batch, (tuple, list)) else batch
         batch = np.asarray(ops.convert_to_numpy(batch), "float64")
         pixels = np.moveaxis(batch, channel_axis, -1)

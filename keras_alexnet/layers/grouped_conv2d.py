@@ -1,3 +1,5 @@
+import numbers
+
 import keras
 from keras import ops
 
@@ -87,13 +89,16 @@ class GroupedConv2D(keras.layers.Conv2D):
                 )
         elif (
             isinstance(padding, bool)
+            or not isinstance(padding, numbers.Real)
             or int(padding) != padding
-            or (padding < 0)
+            or padding < 0
         ):
             raise ValueError(
-                "`padding` in pixels must be an integer, 0 or more. "
-                f"Received: padding={padding}"
+                "`padding` in pixels must be an integer, 0 or more, the same "
+                f"on all sides. Received: padding={padding!r}"
             )
+        else:
+            padding = int(padding)
         own = padding if padding not in ("valid", "same") else None
         super().__init__(
             filters,

@@ -107,11 +107,11 @@ class LocalResponseNormalization(keras.layers.Layer):
         _check_choice("convention", convention, CONVENTIONS)
         _check_choice("region", region, REGIONS)
         self.k = k
-        self.n = n
+        self.n = int(n)
         self.alpha = alpha
         self.beta = beta
         self.convention = convention
-        self.groups = groups
+        self.groups = int(groups)
         self.region = region
         self.data_format = (
             data_format

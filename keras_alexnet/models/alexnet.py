@@ -1,4 +1,5 @@
 import math
+import numbers
 import os
 
 import keras
@@ -86,6 +87,8 @@ def AlexNet(
     """
     architecture = resolve(architecture)
     _check_arguments(weights, pooling, classes, include_top)
+    if include_top and weights is not None:
+        _check_activation(classifier_activation)
     image = _image_input(architecture, input_tensor, input_shape, include_top)
     x = image
     if include_preprocessing:
@@ -294,9 +297,10 @@ def _check_arguments(weights, pooling, classes, include_top):
             '`pooling` must be `None`, "avg" or "max". '
             f"Received: pooling={pooling!r}"
         )
-    if include_top and (int(classes) != classes or classes < 1):
+    if include_top and not _is_count(classes):
         raise ValueError(
-            f"`classes` must be a positive integer. Received: classes={classes}"
+            "`classes` must be a positive integer. "
+            f"Received: classes={classes!r}"
         )
     if weights == "imagenet":
         if include_top and classes != 1000:
@@ -304,12 +308,31 @@ def _check_arguments(weights, pooling, classes, include_top):
                 'With `weights="imagenet"` and `include_top=True`, `classes` '
                 f"must be 1000. Received: classes={classes}"
             )
-    elif weights is not None and not os.path.exists(weights):
+    elif weights is not None and not _is_file(weights):
         raise ValueError(
             '`weights` must be `None` (random initialization), "imagenet" or '
             "the path of a weights file. "
             f"Received: weights={weights!r}, which is absent"
         )
+
+
+def _check_activation(activation):
+    """As `keras.applications`: published weights give probabilities."""
+    functions = (keras.activations.linear, keras.activations.softmax)
+    if keras.activations.get(activation) not in functions:
+        raise ValueError(
+            "With `weights`, `classifier_activation` must be `None` or "
+            f'"softmax". Received: classifier_activation={activation!r}'
+        )
+
+
+def _is_count(value):
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return number and int(value) == value and value >= 1
+
+
+def _is_file(path):
+    return isinstance(path, (str, os.PathLike)) and os.path.exists(path)
 
 
 def _channels(x):

@@ -160,3 +160,9 @@ def test_layer_contract(options, tmp_path):
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         GroupedConv2D(4, 3, **arguments)
+
+
+@pytest.mark.parametrize("padding", [None, (1, 1), -1, 0.5])
+def test_padding_that_is_none(padding):
+    with pytest.raises(ValueError, match="`padding` in pixels must be"):
+        GroupedConv2D(4, 3, padding=padding)

@@ -313,6 +313,16 @@ def test_unknown_image_size():
     np.testing.assert_allclose(model(x), layer(x), rtol=1e-6)
 
 
+def test_whole_numbers_count_as_integers():
+    x = images(2, 3, 5, 6)
+    np.testing.assert_array_equal(
+        *(
+            keras.ops.convert_to_numpy(LocalResponseNormalization(n=n)(x))
+            for n in (5, 5.0)
+        )
+    )
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

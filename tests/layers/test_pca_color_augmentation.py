@@ -389,3 +389,8 @@ def test_adapt_errors(data, message):
 def test_refuses_other_shapes(shape):
     with pytest.raises(ValueError, match="RGB images"):
         PCAColorAugmentation()(np.zeros(shape, "float32"))
+
+
+def test_adapt_to_a_dict_says_how():
+    with pytest.raises(ValueError, match=r'example\["image"\].*a dict of'):
+        PCAColorAugmentation().adapt([{"image": pixels(), "label": 0}])

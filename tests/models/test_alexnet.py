@@ -395,7 +395,14 @@ def test_learns_a_tiny_task():
     [
         ({"weights": "absent.h5"}, "path of a weights file.*'absent.h5'"),
         ({"pooling": "mean"}, "`pooling` must be .* Received: .*'mean'"),
+        ({"weights": ["net.h5"]}, r"path of a weights file.*\['net.h5'\]"),
+        (
+            {"weights": "imagenet", "classifier_activation": "relu"},
+            "`classifier_activation` must be `None` or \"softmax\".*'relu'",
+        ),
         ({"classes": 0}, "`classes` must be a positive integer.*classes=0"),
+        ({"classes": "ten"}, "`classes` must be .*classes='ten'"),
+        ({"classes": True}, "`classes` must be .*classes=True"),
         ({"architecture": "vgg"}, "`architecture` must be one of"),
         ({"input_shape": (224, 224)}, "a tuple of three integers"),
         ({"input_shape": (None, None, 3)}, "input size must be fixed: `fc6`"),
