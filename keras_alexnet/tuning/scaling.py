@@ -64,7 +64,7 @@ class Scaling:
                 lines.append(f"{x:8.4g}  {100 * mean:5.2f} ± {100 * error:.2f}")
             b, factor = law.exponent, law.per_doubling()
             lines.append(
-                f"error ~ {axis} ** -{b.value:.3f} ({b.low:.3f} to "
+                f"error ~ {axis} ** -b, b = {b.value:.3f} ({b.low:.3f} to "
                 f"{b.high:.3f}, 95 %): each doubling multiplies it by "
                 f"{factor.value:.3f} ({factor.low:.3f} to {factor.high:.3f})"
             )
