@@ -143,6 +143,8 @@ def plot_scaling(curves, path):
     """
     if not curves:
         raise ValueError("`curves` must have at least one axis. Received: {}")
+    from matplotlib.ticker import LogFormatter
+
     figure = _figure(4.5 * len(curves), 3.6)
     panels = figure.subplots(1, len(curves), squeeze=False)[0]
     for axes, (name, (means, law)) in zip(panels, curves.items(), strict=True):
@@ -152,6 +154,9 @@ def plot_scaling(curves, path):
         axes.errorbar(x, 100 * mean, 100 * error, fmt="o", color=STRONG)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
+        for part in (axes.xaxis, axes.yaxis):
+            part.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(LogFormatter())
         axes.set_xlabel(name)
         axes.set_ylabel("top-1 error (%)")
         axes.grid(alpha=0.3, which="both")
