@@ -15,6 +15,7 @@ the same `--output`.
 
 import dataclasses
 import json
+import logging
 import os
 import pathlib
 import time
@@ -93,6 +94,8 @@ def make_recipe():
 
 def main(_):
     start = time.time()
+    # It tells of every reduction between devices.
+    logging.getLogger("tensorflow").setLevel(logging.WARNING)
     # Before any other operation of TensorFlow.
     strategy = strategy_from_name(FLAGS.strategy)
     keras.utils.set_random_seed(FLAGS.seed)

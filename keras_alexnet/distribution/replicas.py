@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import threading
 
+import keras
 import tensorflow as tf
 
 # More than one strategy needs.
@@ -34,12 +35,8 @@ class KerasReplicas:
     def run(self, fn, args=(), kwargs=None, options=None):
         # `fn` is a step method of the model in training and evaluation.
         model = getattr(fn, "__self__", None)
-        if getattr(model, "steps_per_execution", 1) > 1:
-            raise ValueError(
-                "`steps_per_execution` must be 1 with several replicas: "
-                "TensorFlow cannot distribute a loop of steps. Received: "
-                f"steps_per_execution={model.steps_per_execution}"
-            )
+        if isinstance(model, keras.Model):
+            _check_options(model, self.num_replicas_in_sync)
         return super().run(fn, args=args, kwargs=kwargs, options=options)
 
     def experimental_distribute_dataset(self, dataset, options=None):
@@ -47,6 +44,31 @@ class KerasReplicas:
         if replicas > 1:
             dataset = _of_equal_shares(dataset, replicas)
         return super().experimental_distribute_dataset(dataset, options)
+
+
+def _check_options(model, replicas):
+    if model.steps_per_execution > 1:
+        raise ValueError(
+            "`steps_per_execution` must be 1 with a strategy of replicas: "
+            "TensorFlow cannot distribute a loop of steps. Received: "
+            f"steps_per_execution={model.steps_per_execution}"
+        )
+    if replicas == 1:
+        return
+    if model.jit_compile:
+        raise ValueError(
+            "`jit_compile` must be `False` with several replicas: XLA "
+            "compiles for one device. Received: jit_compile=True"
+        )
+    accumulated = getattr(model.optimizer, "gradient_accumulation_steps", None)
+    if accumulated:
+        raise ValueError(
+            "`gradient_accumulation_steps` must be `None` with several "
+            "replicas: TensorFlow cannot reduce gradients within a condition. "
+            "Give each replica a smaller share of the batch instead, or use "
+            "`ColumnParallelStrategy`. Received: "
+            f"gradient_accumulation_steps={accumulated}"
+        )
 
 
 def _of_equal_shares(dataset, replicas):

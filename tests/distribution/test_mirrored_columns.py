@@ -8,8 +8,10 @@ import tensorflow as tf
 from column_networks import LOSS
 from column_networks import assert_same_weights
 from column_networks import batch
+from column_networks import network
 from column_networks import reference
 
+from keras_alexnet.distribution import Mirrored
 from keras_alexnet.distribution import MirroredColumns
 from keras_alexnet.distribution import placed_step
 from keras_alexnet.distribution import to_columns
@@ -92,13 +94,21 @@ def test_a_batch_that_cannot_be_shared_is_refused(strategy, known):
 
 
 @pytest.mark.parametrize(
-    "options, message",
-    [({"steps_per_execution": 2}, "`steps_per_execution` must be 1 with")],
+    "accumulate, options, message",
+    [
+        (None, {"steps_per_execution": 2}, "`steps_per_execution` must be 1"),
+        (None, {"jit_compile": True}, "`jit_compile` must be `False` with"),
+        (2, {}, "`gradient_accumulation_steps` must be `None` with several"),
+    ],
 )
-def test_loops_of_steps_are_refused(strategy, options, message):
-    columns = columns_of(reference(), strategy, **options)
+def test_what_replicas_cannot_do_is_refused(accumulate, options, message):
+    strategy = Mirrored(["/CPU:0", "/CPU:1"])
+    with strategy.scope():
+        model = network()
+        sgd = keras.optimizers.SGD(gradient_accumulation_steps=accumulate)
+        model.compile(sgd, LOSS, **options)
     with pytest.raises(ValueError, match=message):
-        columns.fit(*batch(8), batch_size=4, verbose=0)
+        model.fit(*batch(8), batch_size=4, verbose=0)
 
 
 def test_xla_is_declined(strategy):
