@@ -3,7 +3,9 @@
 import pathlib
 
 import keras
+import tensorflow as tf
 
+from keras_alexnet.distribution.column_parallel import ColumnParallelStrategy
 from keras_alexnet.distribution.column_state import copy_state
 from keras_alexnet.distribution.column_state import transfer
 from keras_alexnet.layers.column_exchange import ColumnExchange
@@ -107,8 +109,8 @@ def load_weights(model, path):
     """Loads a `.weights.h5` file of the same network in either form.
 
     Args:
-        model: A model for one device, or, under the `scope()` of its
-            strategy, a model of columns.
+        model: A model for one device; or a model of columns, then under the
+            `scope()` of its strategy.
         path: Path of a file that `save_weights` of either wrote.
 
     Raises:
@@ -129,15 +131,23 @@ def load_weights(model, path):
     import h5py
 
     with h5py.File(pathlib.Path(path)) as file:
-        filehas_columns = any("on_column" in name for name in file["layers"])
-    if filehas_columns == has_columns(model):
+        file_has_columns = any("on_column" in name for name in file["layers"])
+    if file_has_columns == has_columns(model):
         model.load_weights(path)
         return
-    other = to_columns(model) if filehas_columns else to_grouped(model)
+    other = _columns_anywhere(model) if file_has_columns else to_grouped(model)
     other.load_weights(path)
     transfer(other.weights, model.weights)
     if model.compiled and model.optimizer.built:
         transfer(other.optimizer.variables, model.optimizer.variables)
+
+
+def _columns_anywhere(model):
+    """The columns of a model, which need not be where they would train."""
+    if tf.distribute.has_strategy():
+        return to_columns(model)
+    with ColumnParallelStrategy(["/CPU:0"] * _columns(model)).scope():
+        return to_columns(model)
 
 
 def has_columns(model):

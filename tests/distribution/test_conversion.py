@@ -90,11 +90,7 @@ def test_a_checkpoint_of_either_loads_in_either(of, to, scope, tmp_path):
         target = network(architecture)
         target.compile(AlexNetSGD(), LOSS)
         target.optimizer.build(target.trainable_variables)
-        if of == "columns":
-            with scope():
-                load_weights(target, tmp_path / "one.weights.h5")
-        else:
-            load_weights(target, tmp_path / "one.weights.h5")
+        load_weights(target, tmp_path / "one.weights.h5")
     assert_same(model.weights, target.weights, tolerance=0)
     assert_same(
         model.optimizer.variables, target.optimizer.variables, tolerance=0
