@@ -3,6 +3,7 @@
 import os
 
 import keras
+import numpy as np
 
 from keras_alexnet.models.architecture import resolve
 from keras_alexnet.models.caffe import read_caffe
@@ -216,6 +217,11 @@ def _assignments(model, arrays, order, architecture, source):
                     "Keras lays them out). For another number of classes or "
                     "another image size build the network with "
                     "`include_top=False`."
+                )
+            if not np.isfinite(value).all():
+                raise ValueError(
+                    f"{source} holds NaN or infinity in layer `{name}`: it "
+                    "comes from training that diverged, or is damaged."
                 )
             pairs.append((variable, value))
     return pairs

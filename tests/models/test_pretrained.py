@@ -68,6 +68,17 @@ def test_a_failed_load_changes_nothing(caffemodel):
     assert_equal(before, kernels(model))
 
 
+def test_weights_that_diverged_are_refused(tmp_path):
+    model = build(CAFFE)
+    kernel = keras.ops.convert_to_numpy(model.get_layer("conv4").kernel).copy()
+    kernel[0, 0, 0, 0] = np.nan
+    model.get_layer("conv4").kernel.assign(kernel)
+    path = tmp_path / "net.caffemodel"
+    save_weights(model, path, CAFFE)
+    with pytest.raises(ValueError, match="net.caffemodel holds NaN.*`conv4`"):
+        load_weights(build(CAFFE), path, CAFFE)
+
+
 @pytest.mark.parametrize(
     "preset, match",
     [
