@@ -13,6 +13,7 @@ terminal, the others to `worker1.log` and so on in `--logs`.
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -94,6 +95,8 @@ def main(argv):
     command = argv[1:]
     if not command:
         raise app.UsageError("Name the program to start, after `--`.")
+    # Ends in `stop`, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     logs = pathlib.Path(FLAGS.logs)
     logs.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + (FLAGS.timeout or float("inf"))

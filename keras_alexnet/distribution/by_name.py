@@ -83,7 +83,9 @@ def on_one_device(model):
     if model.compiled:
         copy.compile_from_config(model.get_compile_config())
     if model.compiled and model.optimizer.built:
-        copy.optimizer.build(copy.trainable_variables)
+        # Built twice, a `LossScaleOptimizer` has its variables twice.
+        if not copy.optimizer.built:
+            copy.optimizer.build(copy.trainable_variables)
         transfer(model.optimizer.variables, copy.optimizer.variables)
     return copy
 

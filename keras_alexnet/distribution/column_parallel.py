@@ -45,6 +45,10 @@ class ColumnParallelStrategy(tf.distribute.Strategy):
         check_devices(devices)
         super().__init__(_Extended(self, devices))
 
+    def run(self, fn, args=(), kwargs=None, options=None):
+        check_optimizer(fn, self)
+        return super().run(fn, args=args, kwargs=kwargs, options=options)
+
     @property
     def devices(self):
         """Tuple of the columns' devices, column 0's first."""
@@ -94,6 +98,29 @@ def check_devices(devices):
                 "For tests, `tf.config.set_logical_device_configuration` "
                 "divides a CPU or a GPU into several."
             )
+
+
+def check_optimizer(step, strategy):
+    """Refuses a model's step if its optimizer was made under no `scope()`.
+
+    Args:
+        step: Function, perhaps a method of a `keras.Model`.
+        strategy: The `tf.distribute.Strategy` that is to run it.
+
+    Raises:
+        ValueError: If the optimizer is of another strategy.
+
+    Example:
+
+    >>> check_optimizer(print, tf.distribute.get_strategy())
+    """
+    optimizer = getattr(getattr(step, "__self__", None), "optimizer", None)
+    owner = getattr(optimizer, "_distribution_strategy", strategy)
+    if owner is not strategy:
+        raise ValueError(
+            "Make the optimizer and call `compile` under the `scope()` of the "
+            "model's strategy. Received: an optimizer made outside of it"
+        )
 
 
 class _ReplicaContext(tf.distribute.ReplicaContext):

@@ -6,6 +6,9 @@ import re
 import numpy as np
 from keras import ops
 
+# What Keras puts before the names of an optimizer within it, if that is built
+# by a training step.
+LOSS_SCALE = re.compile(r"^loss_scale_optimizer(_\d+)?/(?=[^/]+/)")
 # `conv2_column0/conv2`, and `conv2_column0_conv2` in optimizers' names.
 SHARE = re.compile(r"([A-Za-z0-9_]+?)_column(\d+)[/_]\1(?=[/_]|$)")
 
@@ -34,7 +37,7 @@ def copy_state(old, new):
 
 def _whole_name(name):
     """`conv2/kernel`, also of a column's share of it."""
-    return SHARE.sub(r"\1", name)
+    return SHARE.sub(r"\1", LOSS_SCALE.sub("", name))
 
 
 def _renamed(config):

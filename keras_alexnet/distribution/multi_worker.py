@@ -73,6 +73,11 @@ class MultiWorkerColumns(ReplicaColumns, MultiWorkerMirrored):
     def __init__(
         self, devices=None, cluster_resolver=None, communication_options=None
     ):
+        resolver = cluster_resolver
+        if resolver is None:
+            resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+        # Slurm's decides here which GPUs are visible.
+        resolver.cluster_spec()
         devices = _configured_devices() if devices is None else devices
         check_list(devices)
         if tf.DeviceSpec.from_string(devices[0]).device_index != 0:
@@ -81,9 +86,6 @@ class MultiWorkerColumns(ReplicaColumns, MultiWorkerMirrored):
                 "/GPU:0: TensorFlow makes it the worker's replica. "
                 f"Received: devices={devices}"
             )
-        resolver = cluster_resolver
-        if resolver is None:
-            resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
         self._set_groups([tuple(devices)])
         super().__init__(_OneReplica(resolver), communication_options)
         # Not before: it would initialize TensorFlow too early.
@@ -98,9 +100,20 @@ class _OneReplica(tf.distribute.cluster_resolver.ClusterResolver):
 
     def __init__(self, resolver):
         self._resolver = resolver
-        self.task_type = resolver.task_type
-        self.task_id = resolver.task_id
-        self.rpc_layer = resolver.rpc_layer
+
+    # Slurm's knows them once it was asked for the cluster.
+
+    @property
+    def task_type(self):
+        return self._resolver.task_type
+
+    @property
+    def task_id(self):
+        return self._resolver.task_id
+
+    @property
+    def rpc_layer(self):
+        return self._resolver.rpc_layer
 
     def cluster_spec(self):
         return self._resolver.cluster_spec()

@@ -70,8 +70,9 @@ def placed_step(model, data):
     ({'CPU:0'}, [])
     """
     strategy = model.distribute_strategy
-    with strategy.scope():
-        model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:
+        with strategy.scope():
+            model.optimizer.build(model.trainable_variables)
     data = tf.nest.map_structure(tf.convert_to_tensor, data)
     mark = f"placed_step_{uuid.uuid4().hex}"
 

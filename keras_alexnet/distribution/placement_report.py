@@ -45,12 +45,17 @@ class PlacementReport:
     Args:
         layers: List of `LayerPlacement`.
         ops: List of `PlacedOp`, all of a training step.
-        transfers: List of `Transfer`, what crosses in a step.
+        transfers: List of `Transfer`, what crosses in a step; not the sums
+            of gradients over replicas, which collective ops move.
+        replicas: Integer, how many replicas take those sums.
+        gradients: Integer, bytes of the gradients of each.
     """
 
     layers: list
     ops: list
     transfers: list
+    replicas: int = 1
+    gradients: int = 0
 
     def totals(self):
         """Dict of device to (parameters, bytes of activations)."""
@@ -104,7 +109,19 @@ class PlacementReport:
             )
         total = sum(self.crossings().values())
         rows.append([f"and {small} of {SMALL} bytes or less", "", "", ""])
-        rows.append(["all, in a step", "", "", f"{total:,}"])
+        unknown = any(transfer.bytes is None for transfer in self.transfers)
+        least = "at least " if unknown else ""
+        rows.append(["all, in a step", "", "", f"{least}{total:,}"])
+        if self.replicas > 1:
+            rows.append(
+                [
+                    f"besides, {self.replicas} replicas reduce gradients, "
+                    "each of",
+                    "",
+                    "",
+                    f"{self.gradients:,}",
+                ]
+            )
         return rows
 
 
@@ -141,7 +158,10 @@ def placement_report(model, data=None, batch_size=2, plot=False):
             "`placement_report` runs a training step: call `model.compile` "
             "first."
         )
-    ops, transfers = placed_step(model, data or _zeros(model, batch_size))
+    if data is None:
+        data = _zeros(model, batch_size)
+    batch_size = len(tf.nest.flatten(data)[0])
+    ops, transfers = placed_step(model, data)
     names = [layer.name for layer in model.layers]
     forward, backward = _devices_of_ops(ops, names)
     replicas = max(len(_replicas(v.value)) for v in model.weights)
@@ -164,6 +184,8 @@ def placement_report(model, data=None, batch_size=2, plot=False):
         ],
         ops,
         transfers,
+        model.distribute_strategy.num_replicas_in_sync,
+        sum(_bytes(variable) for variable in model.trainable_variables),
     )
     print(report)
     if plot:
@@ -212,6 +234,10 @@ def _replicas(variable):
     """The device of each replica of a variable."""
     parts = getattr(variable, "values", None) or (variable,)
     return [short(part.device) for part in parts]
+
+
+def _bytes(variable):
+    return int(np.prod(variable.shape)) * tf.as_dtype(variable.dtype).size
 
 
 def _activations(layer, batch_size):

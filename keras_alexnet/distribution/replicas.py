@@ -7,6 +7,8 @@ import threading
 import keras
 import tensorflow as tf
 
+from keras_alexnet.distribution.column_parallel import check_optimizer
+
 # More than one strategy needs.
 MOST_COLLECTIVES = 100_000
 
@@ -36,6 +38,7 @@ class KerasReplicas:
         # `fn` is a step method of the model in training and evaluation.
         model = getattr(fn, "__self__", None)
         if isinstance(model, keras.Model):
+            check_optimizer(fn, self)
             _check_options(model, self.num_replicas_in_sync)
         return super().run(fn, args=args, kwargs=kwargs, options=options)
 

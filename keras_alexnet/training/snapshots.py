@@ -131,7 +131,8 @@ def assign(kind, variables, arrays):
     if len(stored) != len(variables):
         raise ValueError(
             f"The backup holds {len(stored)} variables of the {kind}, which "
-            f"has {len(variables)}. Build it as it was, or use another "
+            f"has {len(variables)}. Build it as it was (for columns, convert "
+            "it after that with `distribution.to_columns`), or use another "
             "`directory`."
         )
     for name, variable in zip(stored, variables, strict=True):

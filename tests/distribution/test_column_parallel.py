@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from column_networks import LOSS
 from column_networks import SMALL
 from column_networks import assert_same_weights
 from column_networks import batch
@@ -77,6 +78,11 @@ def test_each_column_is_on_its_device_forward_and_backward(
     ops, transfers = placed_step(model, batch(side=67))
     assert count(ops, "CPU:1") == EACH_COLUMN
     assert count(ops, "CPU:2") == EACH_COLUMN
+    # Two norms' sums; fc6 and fc7, their kernels' gradients and their inputs';
+    # on the head also those of fc8.
+    for device, number in (("CPU:1", 11), ("CPU:2", 8)):
+        found = [op for op in ops if op.type == "MatMul"]
+        assert sum(op.device == device for op in found) == number
     assert not misplaced(ops)
     assert not [op for op in ops if op.device not in ("CPU:1", "CPU:2")]
     # Between the columns: own part of pool2, pool5 and fc6 to the other and
@@ -290,3 +296,27 @@ def test_a_variable_of_elsewhere_is_refused():
         optimizer = keras.optimizers.SGD(momentum=0.9)
         with pytest.raises(ValueError, match="created outside of it"):
             optimizer.build([elsewhere])
+
+
+def test_an_optimizer_made_outside_of_the_scope_is_refused():
+    model = build()
+    model.compile("sgd", LOSS)
+    with pytest.raises(ValueError, match="call `compile` under the `scope"):
+        model.fit(*batch(), verbose=0)
+
+
+@pytest.mark.gpu
+def test_two_gpus():
+    gpus = [gpu.name[-5:] for gpu in tf.config.list_logical_devices("GPU")]
+    if len(gpus) < 2:
+        pytest.skip("needs two GPUs, or one that is divided into two")
+    model = reference()
+    with ColumnParallelStrategy([f"/{gpu}" for gpu in gpus[:2]]).scope():
+        columns = to_columns(model)
+    ops, _ = placed_step(columns, batch())
+    for column, gpu in enumerate(gpus[:2]):
+        named = [op for op in ops if f"column{column}" in op.name]
+        assert named and {op.device for op in named} == {gpu}
+    for other in (model, columns):
+        other.train_on_batch(*batch())
+    assert_same_weights(model, columns, tolerance=1e-3)

@@ -155,3 +155,22 @@ def test_numbers_of_other_shapes_are_refused():
         transfer([whole], [first, second])
     with pytest.raises(ValueError, match="fc6/kernel is not in the model"):
         transfer([], [first, second])
+
+
+def test_a_scaled_loss_goes_with_the_model(scope):
+    """As Keras wraps the optimizer in float16; `fit` builds it."""
+    scaled = keras.optimizers.LossScaleOptimizer(
+        AlexNetSGD(), initial_scale=8.0
+    )
+    model = reference(optimizer=scaled)
+    model.fit(*batch(), batch_size=2, verbose=0)
+    with scope():
+        columns = to_columns(model)
+    again = to_grouped(columns)
+    assert type(columns.optimizer).__name__ == "LossScaleOptimizer"
+    assert model.optimizer.iterations.numpy() == 2
+    for name in ("weights", "optimizer"):
+        old, new = getattr(model, name), getattr(again, name)
+        if name == "optimizer":
+            old, new = old.variables, new.variables
+        assert_same(old, new, tolerance=0)

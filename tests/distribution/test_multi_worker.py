@@ -3,8 +3,10 @@
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
+import time
 import types
 
 import numpy as np
@@ -198,3 +200,67 @@ def test_workers_of_different_steps_are_stopped():
     ahead = 3
     with pytest.raises(ValueError, match=r"iterations=\[2, 5\]"):
         callback.on_train_begin()
+
+
+SLURM = """
+import os
+import tensorflow as tf
+from keras_alexnet.distribution import MultiWorkerColumns
+resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+    jobs={"worker": 1}, port_base=int(os.environ["PORT"]), gpus_per_node=1,
+    gpus_per_task=1, tasks_per_node=1, auto_set_gpu=False)
+strategy = MultiWorkerColumns(["/CPU:0", "/CPU:0"], resolver)
+print("replicas", strategy.num_replicas_in_sync, resolver.task_id, flush=True)
+os._exit(0)
+"""
+
+
+def test_slurm_is_asked_for_the_cluster():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    slurm = {
+        "PROCID": "0",
+        "STEP_NODELIST": "localhost",
+        "STEP_NUM_TASKS": "1",
+        "STEP_TASKS_PER_NODE": "1",
+    }
+    environment = {f"SLURM_{name}": value for name, value in slurm.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", SLURM],
+        env={**os.environ, **environment, "PORT": str(port)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert "replicas 1 0" in done.stdout, done.stderr
+
+
+def test_a_launcher_that_is_ended_ends_its_workers(tmp_path):
+    program = (
+        "import os, pathlib, time;"
+        f"p = pathlib.Path({str(tmp_path)!r}) / str(os.getpid());"
+        "p.touch(); time.sleep(50)"
+    )
+    launcher = subprocess.Popen(
+        [
+            sys.executable,
+            ROOT / "examples" / "launch_local.py",
+            f"--logs={tmp_path / 'logs'}",
+            "--",
+            "-c",
+            program,
+        ]
+    )
+    deadline = time.monotonic() + 40
+    workers = []
+    while len(workers) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+        workers = [p.name for p in tmp_path.iterdir() if p.name.isdigit()]
+    launcher.terminate()
+    assert launcher.wait(timeout=20) == 143
+    assert len(workers) == 2
+    for pid in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)

@@ -9,8 +9,10 @@ from column_networks import batch
 from column_networks import network
 
 from keras_alexnet.distribution import ColumnParallelStrategy
+from keras_alexnet.distribution import Mirrored
 from keras_alexnet.distribution import PlacementReport
 from keras_alexnet.distribution import Transfer
+from keras_alexnet.distribution import on_one_device
 from keras_alexnet.distribution import placed_step
 from keras_alexnet.distribution import placement_report
 from keras_alexnet.distribution import plot_placement
@@ -48,8 +50,8 @@ def test_each_layer_is_where_its_column_is(report):
     # Half of eight filters of 3 x 3 by four channels, and their biases.
     exchange = rows["conv2"]
     assert exchange.forward == exchange.backward == ("CPU:1", "CPU:2")
-    # Each column has all eight channels of a batch of two, in four bytes.
-    assert exchange.activations == 2 * 8 * 8 * 8 * 4
+    # Each column has all eight channels of a batch of four, in four bytes.
+    assert exchange.activations == 4 * 8 * 8 * 8 * 4
     assert rows["conv2_column1"].parameters == 4 * (3 * 3 * 4 + 1)
 
 
@@ -122,3 +124,25 @@ def test_sizes_that_are_not_known_are_said_to_be():
 )
 def test_readable(size, text):
     assert readable(size) == text
+
+
+def test_replicas_and_a_scaled_loss(capsys):
+    """Also built once: a `LossScaleOptimizer` built twice cannot go on."""
+    strategy = Mirrored(["/CPU:0", "/CPU:1"])
+    with strategy.scope():
+        model = network()
+        scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
+        model.compile(scaled, LOSS)
+    model.fit(*batch(4), verbose=0)
+    count = len(model.optimizer.variables)
+    report = placement_report(model, batch(2))
+    assert len(model.optimizer.variables) == count
+    assert (report.replicas, report.gradients) == (2, 4 * model.count_params())
+    assert re.search(
+        rf"2 replicas reduce gradients, each of +{report.gradients:,}",
+        capsys.readouterr().out,
+    )
+    one = on_one_device(model)
+    assert [v.path for v in one.optimizer.variables] == [
+        v.path for v in model.optimizer.variables
+    ]
