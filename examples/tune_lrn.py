@@ -112,7 +112,8 @@ def main(_):
         hypermodel.objective,
         seed=1,
         directory=output,
-        project_name=f"{FLAGS.space}-{FLAGS.tuner}",
+        # Another data set or recipe is another search.
+        project_name=f"{FLAGS.space}-{FLAGS.tuner}-{hypermodel.key}",
         # Go on however many fail one after the other.
         max_consecutive_failed_trials=10**6,
         **budget,

@@ -48,6 +48,10 @@ def run_ablation(
         ValueError: If no run of the baseline has ended well.
     """
     architecture, recipe = resolve(architecture), resolve_recipe(recipe)
+    if not seeds:
+        raise ValueError(
+            f"`seeds` must be at least one integer. Received: seeds={seeds}"
+        )
     base = _applied(BASELINE, architecture, recipe, experiment)
 
     def train(name, pair):
@@ -67,7 +71,11 @@ def run_ablation(
     rows = [Row(BASELINE.name, baseline)]
     trained = {}
     for change in changes:
-        pair = _applied(change, architecture, recipe, experiment)
+        try:
+            pair = _applied(change, architecture, recipe, experiment)
+        except ValueError as error:
+            rows.append(Row(change.name, (), reason=str(error)))
+            continue
         reason = _obstacle(pair, base, experiment.input_size)
         runs = () if reason else train(change.name, pair)
         rows.append(
@@ -86,9 +94,29 @@ def _applied(change, architecture, recipe, experiment):
     return change.architecture(prepared), recipe
 
 
+def _same(pair, other):
+    """Whether two pairs train the same network in the same way."""
+    first, second = (
+        (_effective(architecture), recipe)
+        for architecture, recipe in (pair, other)
+    )
+    return not any(map(difference, first, second))
+
+
+def _effective(architecture):
+    """The architecture without what has no effect in it."""
+    if architecture.columns == 1:
+        architecture = dataclasses.replace(
+            architecture, cross=(), lrn_across_columns=False
+        )
+    if not any("norm" in words.split() for words in architecture.stages):
+        architecture = dataclasses.replace(architecture, normalization="lrn")
+    return architecture
+
+
 def _obstacle(pair, base, input_size):
-    if not any(map(difference, pair, base)):
-        return "the baseline is like this"
+    if _same(pair, base):
+        return "the baseline is like this, or has nothing to change"
     least = minimum_input_size(pair[0])
     if least > input_size:
         return f"needs images of {least} pixels or more"
@@ -98,7 +126,7 @@ def _obstacle(pair, base, input_size):
 def _twin(pair, trained):
     """Says which change makes the same network, if one does."""
     for name, other in trained.items():
-        if not any(map(difference, pair, other)):
+        if _same(pair, other):
             return f"the network of {name!r}:"
     return ""
 

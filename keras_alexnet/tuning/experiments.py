@@ -21,6 +21,7 @@ from keras_alexnet.training.fitting import fit
 from keras_alexnet.tuning.runs import Run
 from keras_alexnet.tuning.runs import is_failure
 from keras_alexnet.tuning.runs import read_run
+from keras_alexnet.tuning.runs import same_setting
 from keras_alexnet.tuning.runs import setting_key
 from keras_alexnet.tuning.runs import write_run
 
@@ -104,7 +105,10 @@ class Experiment:
         setting = self._setting(architecture, recipe, seed)
         folder = pathlib.Path(self.directory) / "runs" / setting_key(setting)
         if (folder / "run.json").exists():
-            return read_run(folder / "run.json")
+            kept = read_run(folder / "run.json")
+            may_stop = any(hasattr(c, "hopeless") for c in callbacks)
+            if not kept.transient and (kept.status != "stopped" or may_stop):
+                return kept
         start = time.monotonic()
         try:
             run = self._train(
@@ -113,28 +117,67 @@ class Experiment:
         except Exception as error:
             if not is_failure(error):
                 raise
-            run = Run("failed", seed, recipe.epochs, message=str(error))
+            run = Run(
+                "failed",
+                seed,
+                recipe.epochs,
+                message=str(error) or type(error).__name__,
+                # Memory may suffice another time.
+                transient=not isinstance(error, FloatingPointError),
+            )
         run = dataclasses.replace(run, seconds=time.monotonic() - start)
         write_run(folder / "run.json", run, setting)
         shutil.rmtree(folder / "backup", ignore_errors=True)
         return run
 
-    def runs(self):
-        """List of `Run`: all trainings in the directory that have ended."""
+    def runs(self, recipe=None):
+        """List of `Run`: all trainings in the directory that have ended.
+
+        Args:
+            recipe: A `Recipe`. If given, only its runs on these images.
+        """
+        wanted = {}
+        if recipe is not None:
+            setting = self._setting(None, recipe, None)
+            wanted = {"recipe": setting["recipe"], **self._images_setting()}
         folder = pathlib.Path(self.directory) / "runs"
-        return [read_run(path) for path in sorted(folder.glob("*/run.json"))]
+        return [
+            read_run(path)
+            for path in sorted(folder.glob("*/run.json"))
+            if same_setting(path, wanted)
+        ]
+
+    def key(self, *details):
+        """A short name for these images and what else a study depends on.
+
+        Args:
+            *details: Dataclasses, or what JSON can hold.
+
+        Returns:
+            String of 8 characters.
+        """
+        details = [
+            dataclasses.asdict(x) if dataclasses.is_dataclass(x) else x
+            for x in details
+        ]
+        return setting_key({"details": details, **self._images_setting()})[:8]
 
     def _setting(self, architecture, recipe, seed):
         """All that the result depends on."""
         parts = {"architecture": architecture, "recipe": recipe}
-        parts = {name: dataclasses.asdict(x) for name, x in parts.items()}
+        parts = {
+            name: dataclasses.asdict(x)
+            for name, x in parts.items()
+            if x is not None
+        }
         for part in parts.values():
             # Of no influence; the size is the experiment's.
             part.pop("name")
             part.pop("input_size", None)
+        return {**parts, "seed": seed, **self._images_setting()}
+
+    def _images_setting(self):
         return {
-            **parts,
-            "seed": seed,
             "source": self.source.name,
             "fingerprint": self.source.fingerprint,
             "split": self.split,

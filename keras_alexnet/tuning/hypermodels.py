@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import pathlib
 
 import numpy as np
 
@@ -42,7 +43,9 @@ def LRNHyperModel(
 
     Returns:
         A `keras_tuner.HyperModel` with the attributes `objective`, `space`,
-        an `LRNSpace`, and the method `architecture(hp)`.
+        an `LRNSpace`, `key`, a name for all that a search depends on, for its
+        `project_name`, and the method `architecture(hp)`. Pass the tuner
+        `max_consecutive_failed_trials`, or it gives up after three.
 
     Raises:
         ValueError: If the experiment judges the test split, or there is no
@@ -102,6 +105,10 @@ def _hypermodel_class():
             self.seeds = tuple(seeds)
             self.stop_hopeless = stop_hopeless
             self.objective = keras_tuner.Objective(OBJECTIVE, "min")
+            # What the results of a search depend on, but for its seeds.
+            self.key = experiment.key(
+                space.base, self.recipe, self.seeds, stop_hopeless
+            )
 
         def architecture(self, hp):
             return self.space.architecture(hp)
@@ -125,6 +132,7 @@ def _hypermodel_class():
                 self.recipe, epochs=epochs or self.recipe.epochs
             )
             runs = self._runs(hp, recipe, callbacks, verbose)
+            _keep_checkpoints(model, callbacks)
             if runs[-1].status == "failed":
                 raise keras_tuner.errors.FailedTrialError(runs[-1].message)
             return summarize(runs)
@@ -135,7 +143,7 @@ def _hypermodel_class():
             for seed in self.seeds:
                 chosen = list(callbacks)
                 if self.stop_hopeless and not runs:
-                    chosen.append(self._median_stop(recipe.epochs))
+                    chosen.append(self._median_stop(recipe))
                 runs.append(
                     self.experiment.run(prepared, recipe, seed, chosen, verbose)
                 )
@@ -143,16 +151,25 @@ def _hypermodel_class():
                     break
             return runs
 
-        def _median_stop(self, epochs):
+        def _median_stop(self, recipe):
             curves = [
                 run.curve
-                for run in self.experiment.runs()
-                if run.status == "completed" and run.epochs == epochs
+                for run in self.experiment.runs(recipe)
+                if run.status == "completed"
             ]
             # What is stopped saves its other seeds, too: no need to hurry.
-            return MedianStop(curves, grace=max(1, epochs // 2))
+            return MedianStop(curves, grace=max(1, recipe.epochs // 2))
 
     return ArchitectureHyperModel
+
+
+def _keep_checkpoints(model, callbacks):
+    """Hyperband loads a file that no training wrote if all were kept runs."""
+    for callback in callbacks:
+        path = getattr(callback, "filepath", None)
+        if path and not pathlib.Path(path).exists():
+            pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+            model.save_weights(path)
 
 
 def summarize(runs):

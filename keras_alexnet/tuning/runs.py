@@ -23,6 +23,7 @@ class Run:
         curve: Top-1 errors on the split `"holdout"` after each epoch.
         seconds: Float, of the process that finished it.
         message: String, why it failed.
+        transient: Boolean, whether another attempt may end otherwise.
 
     Example:
 
@@ -38,6 +39,7 @@ class Run:
     curve: tuple = ()
     seconds: float = 0.0
     message: str = ""
+    transient: bool = False
 
 
 def read_run(path):
@@ -51,6 +53,21 @@ def read_run(path):
     """
     kept = json.loads(pathlib.Path(path).read_text())["run"]
     return Run(**{**kept, "curve": tuple(kept["curve"])})
+
+
+def same_setting(path, setting):
+    """Whether a kept run has a setting, as far as that goes.
+
+    Args:
+        path: Path of a JSON file that `write_run` wrote.
+        setting: Dict, perhaps of a part of what the run depends on.
+
+    Returns:
+        Boolean.
+    """
+    kept = json.loads(pathlib.Path(path).read_text())
+    part = {name: kept.get(name) for name in setting}
+    return setting_key(part) == setting_key(setting)
 
 
 def write_run(path, run, setting):

@@ -49,9 +49,15 @@ class Scaling:
         return [(x, *mean_and_error(groups[x])) for x in sorted(groups)]
 
     def curves(self):
-        """Dict of an axis to its `means` and `law`, where sizes differ."""
+        """Dict of an axis to its `means` and `law`, where sizes differ.
+
+        The law is `None` of fewer than three networks.
+        """
         return {
-            axis: (self.means(axis), self.law(axis))
+            axis: (
+                self.means(axis),
+                self.law(axis) if len(self._along(axis)) > 2 else None,
+            )
             for axis in AXES
             if len(self.means(axis)) > 1
         }
@@ -62,6 +68,9 @@ class Scaling:
             lines.append(f"{axis:>8}  top-1 error, %")
             for x, mean, error in means:
                 lines.append(f"{x:8.4g}  {100 * mean:5.2f} ± {100 * error:.2f}")
+            if law is None:
+                lines.append("A power law needs three networks or more")
+                continue
             b, factor = law.exponent, law.per_doubling()
             lines.append(
                 f"error ~ {axis} ** -b, b = {b.value:.3f} ({b.low:.3f} to "
@@ -120,6 +129,11 @@ def run_scaling(
         A `Scaling`.
     """
     architecture, recipe = resolve(architecture), resolve_recipe(recipe)
+    for name, values in (("shares", shares), ("widths", widths)):
+        if not all(0 < value for value in values):
+            raise ValueError(
+                f"`{name}` must be positive. Received: {name}={values}"
+            )
     points = []
     for axis, values in zip(AXES, (shares, widths), strict=True):
         for x in values:

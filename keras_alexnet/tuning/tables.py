@@ -110,7 +110,8 @@ class Ablation:
 
     def _notes(self):
         tested = sum(
-            row.top1 is not None and not row.reason for row in self.rows
+            row.top1 is not None and len(row.runs) > 1 and not row.reason
+            for row in self.rows
         )
         return (
             "± standard error of the mean over (n) seeds. Difference from the "

@@ -124,7 +124,8 @@ def plot_scaling(curves, path):
 
     Args:
         curves: Dict from the name of an axis to a pair: a list of `(x, mean
-            error, standard error)` and a function of `x`, the fitted law.
+            error, standard error)` and a function of `x`, the fitted law, or
+            `None`.
         path: Path of the picture; its ending chooses the format.
 
     Returns:
@@ -149,8 +150,10 @@ def plot_scaling(curves, path):
     panels = figure.subplots(1, len(curves), squeeze=False)[0]
     for axes, (name, (means, law)) in zip(panels, curves.items(), strict=True):
         x, mean, error = np.transpose(means)
-        line = np.geomspace(x.min(), x.max())
-        axes.plot(line, 100 * law(line), color=WEAK, label="power law")
+        if law is not None:
+            line = np.geomspace(x.min(), x.max())
+            axes.plot(line, 100 * law(line), color=WEAK, label="power law")
+            axes.legend(frameon=False)
         axes.errorbar(x, 100 * mean, 100 * error, fmt="o", color=STRONG)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
@@ -160,7 +163,6 @@ def plot_scaling(curves, path):
         axes.set_xlabel(name)
         axes.set_ylabel("top-1 error (%)")
         axes.grid(alpha=0.3, which="both")
-        axes.legend(frameon=False)
     return _save(figure, path)
 
 

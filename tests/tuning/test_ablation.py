@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import math
 
 import pytest
@@ -118,7 +119,7 @@ def test_reasons_not_to_run(landscape, tiny, recipe):
     reasons = [row.reason for row in ablation.rows]
     assert reasons == [
         "",
-        "the baseline is like this",
+        "the baseline is like this, or has nothing to change",
         "needs images of 132 pixels or more",
     ]
     assert "132 pixels" in str(ablation)
@@ -181,3 +182,31 @@ def test_baseline_must_end_well(landscape, tiny, recipe):
 
     with pytest.raises(ValueError, match="baseline has ended well: The loss"):
         run(landscape(fails), tiny, recipe, "no LRN", seeds=[0])
+
+
+def test_what_has_no_effect_is_not_trained(landscape, tiny, recipe):
+    """A network of one column has nothing to cross; without LRN, no norm."""
+    plain = dataclasses.replace(
+        tiny,
+        columns=1,
+        stages=tuple(s.replace(" norm", "") for s in tiny.stages),
+    )
+    experiment = landscape(error)
+    ablation = run(
+        experiment, plain, recipe, "no crossing at conv3", "batch norm for LRN"
+    )
+    assert len(experiment.trained) == 3
+    assert all("nothing to change" in row.reason for row in ablation.rows[1:])
+
+
+def test_a_change_that_cannot_be_made_has_a_row(landscape, tiny, recipe):
+    pooled = dataclasses.replace(tiny, stages=("activation norm pool",) * 5)
+    experiment = landscape(error, input_size=140)
+    ablation = run(experiment, pooled, recipe, "no conv3", "no dropout")
+    assert "A convolution can be left out where" in ablation.rows[1].reason
+    assert ablation.rows[2].top1 is not None
+
+
+def test_no_seeds(landscape, tiny, recipe):
+    with pytest.raises(ValueError, match="`seeds` must be at least one"):
+        run_ablation(landscape(error), tiny, recipe, CHANGES, seeds=())

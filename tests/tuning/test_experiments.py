@@ -2,6 +2,7 @@ import dataclasses
 import json
 import shutil
 
+import keras
 import numpy as np
 import pytest
 
@@ -159,3 +160,49 @@ def test_killed_training_is_resumed(done, tmp_path, monkeypatch):
     assert again.curve == run.curve
     assert again.top1_error == run.top1_error
     shutil.rmtree(tmp_path)
+
+
+def test_exhausted_memory_is_tried_again(landscape, tiny, recipe):
+    def error(**_):
+        if len(experiment.trained) == 1:
+            raise MemoryError
+        return 0.25
+
+    experiment = landscape(error)
+    first, second, third = (experiment.run(tiny, recipe, 0) for _ in range(3))
+    assert (first.status, first.message) == ("failed", "MemoryError")
+    assert second.status == "completed" and third == second
+    assert len(experiment.trained) == 2
+
+
+def test_a_stopped_run_counts_only_where_runs_are_stopped(
+    landscape, tiny, recipe
+):
+    class Stop(keras.callbacks.Callback):
+        hopeless = True
+
+    experiment = landscape(lambda **_: 0.25)
+    for callbacks in ([Stop()], [Stop()], []):
+        last = experiment.run(tiny, recipe, 0, callbacks)
+    assert len(experiment.trained) == 2
+    assert last.status == "completed"
+
+
+def test_runs_of_a_recipe_on_the_same_images(landscape, tiny, recipe):
+    other = dataclasses.replace(recipe, learning_rate=0.5)
+    experiment = landscape(lambda **_: 0.25)
+    experiment.run(tiny, recipe, 0)
+    experiment.run(tiny, other, 1)
+    landscape(lambda **_: 0.5, split="test").run(tiny, recipe, 2)
+    assert [run.seed for run in experiment.runs(recipe)] == [0]
+    assert sorted(run.seed for run in experiment.runs()) == [0, 1, 2]
+
+
+def test_the_key_tells_studies_apart(landscape, tiny, recipe):
+    experiment = landscape(lambda **_: 0.25)
+    keys = {
+        experiment.key(tiny, recipe),
+        experiment.key(tiny, dataclasses.replace(recipe, epochs=7)),
+        landscape(lambda **_: 0.25, split="test").key(tiny, recipe),
+    }
+    assert len(keys) == 3 and experiment.key(tiny, recipe) in keys

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -207,3 +208,23 @@ def test_is_a_hypermodel_of_keras_tuner(landscape):
     hypermodel = LRNHyperModel(landscape(by_beta))
     assert isinstance(hypermodel, keras_tuner.HyperModel)
     assert hypermodel.architecture(keras_tuner.HyperParameters()) == PAPER
+
+
+def test_hyperband_goes_on_from_kept_runs(landscape, tiny, recipe, tmp_path):
+    """It loads the file that a training would have left."""
+    recipe = dataclasses.replace(recipe, epochs=3)
+    for name in ("first", "second"):
+        hypermodel = LRNHyperModel(
+            landscape(lambda seed, **_: 0.25), tiny, recipe, seeds=(0,)
+        )
+        tuner = keras_tuner.Hyperband(
+            hypermodel,
+            hypermodel.objective,
+            max_epochs=3,
+            seed=1,
+            directory=tmp_path,
+            project_name=name,
+        )
+        tuner.search(verbose=0)
+        trials = tuner.oracle.trials.values()
+        assert {trial.status for trial in trials} == {"COMPLETED"}

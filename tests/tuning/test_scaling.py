@@ -105,3 +105,24 @@ def test_parts_of_the_training_set(landscape):
 def test_refuses_a_share(share, landscape):
     with pytest.raises(ValueError, match="`share` must be in"):
         with_training_share(landscape(error), share, seed=0)
+
+
+def test_too_few_points_for_a_law(landscape, tiny, recipe, tmp_path):
+    scaling = run_scaling(
+        landscape(lambda architecture, **_: 0.2),
+        tiny,
+        recipe,
+        shares=(0.5, 1.0),
+        widths=(1.0,),
+        seeds=(0,),
+    )
+    assert "A power law needs three networks or more" in str(scaling)
+    plot_scaling(scaling.curves(), tmp_path / "scaling.png")
+
+
+@pytest.mark.parametrize("name", ["shares", "widths"])
+def test_sizes_that_are_none(name, landscape, tiny, recipe):
+    experiment = landscape(lambda **_: 0.2)
+    with pytest.raises(ValueError, match=f"`{name}` must be positive"):
+        run_scaling(experiment, tiny, recipe, **{name: (0, 1)})
+    assert not experiment.trained
