@@ -96,6 +96,8 @@ def open_partial(shape, key):
         rows = np.lib.format.open_memmap(partial, mode="r+")
         if state["key"] == key and rows.shape == shape:
             return rows, state["done"], partial, journal
+    # Else it would speak of rows that are gone.
+    journal.unlink(missing_ok=True)
     rows = np.lib.format.open_memmap(partial, "w+", "float32", shape)
     return rows, 0, partial, journal
 

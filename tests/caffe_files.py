@@ -51,7 +51,11 @@ MESSAGES = {
         (2, "kernel_size", "uint64"),
         (3, "stride", "uint64"),
         (4, "pad", "uint64"),
+        (7, "stride_h", "uint64"),
+        (10, "pad_w", "uint64"),
+        (13, "round_mode", "int32"),
     ],
+    "ReLUParameter": [(1, "negative_slope", "float")],
     "DropoutParameter": [(1, "dropout_ratio", "float")],
     "V0LayerParameter": [
         (1, "name", "string"),
@@ -99,6 +103,7 @@ MESSAGES = {
         (117, "inner_product_param", "InnerProductParameter"),
         (118, "lrn_param", "LRNParameter"),
         (121, "pooling_param", "PoolingParameter"),
+        (123, "relu_param", "ReLUParameter"),
     ],
     "NetParameter": [
         (1, "name", "string"),

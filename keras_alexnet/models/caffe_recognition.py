@@ -72,6 +72,12 @@ def _split(net):
             (convs if layer.type == "Convolution" else denses).append(layer)
             after.append([])
         elif layer.type in STAGES and after:
+            slope = (layer.settings or {}).get("negative_slope", 0)
+            if slope:
+                raise ValueError(
+                    f"Layer `{layer.name}` has negative_slope={slope:g}, where "
+                    "0 is wanted."
+                )
             after[-1].append(layer)
         elif layer.type != "Dropout":
             raise ValueError(

@@ -1,5 +1,7 @@
 """Settings of Caffe's layers as fields of an `Architecture`."""
 
+import dataclasses
+
 import numpy as np
 
 from keras_alexnet.models.architecture import CAFFE
@@ -87,9 +89,17 @@ def pooling(layers):
         ValueError: If two pooling layers differ, or do not take maxima.
     """
     settings = _shared(
-        [layer for layer in layers if layer.type == "Pooling"],
+        [_square(layer) for layer in layers if layer.type == "Pooling"],
         {"kernel_size": 0, "stride": 1},
-        {"pool": 0, "pad": 0},
+        {
+            "pool": 0,
+            "pad": 0,
+            "pad_h": 0,
+            "pad_w": 0,
+            "global_pooling": 0,
+            # Rounding up.
+            "round_mode": 0,
+        },
     )
     if settings is None:
         return {}
@@ -100,6 +110,26 @@ def pooling(layers):
             f"{stride}, which is not supported."
         )
     return {"pool_size": size, "pool_strides": stride}
+
+
+def _square(layer):
+    """The layer with one number where Caffe takes one for each side."""
+    settings = dict(layer.settings or {})
+    for both, one in (("kernel_size", "kernel"), ("stride", "stride")):
+        sides = {
+            settings.pop(f"{one}_{side}", settings.get(both))
+            for side in ("h", "w")
+        }
+        if len(sides) != 1:
+            raise ValueError(
+                f"Layer `{layer.name}` has {one}s of {sides}, where equal "
+                "sides are wanted."
+            )
+        settings[both] = sides.pop()
+    settings = {key: x for key, x in settings.items() if x is not None}
+    return dataclasses.replace(
+        layer, settings=None if layer.settings is None else settings
+    )
 
 
 def _shared(layers, defaults, fixed):

@@ -58,12 +58,12 @@ def load_weights(model, weights, architecture, strict=True):
         _load_published(model, architecture)
         return
     weights = os.fspath(weights)
-    read = READERS.get(_ending(weights))
+    read = READERS.get(ending_of(weights))
     if read is None:
         model.load_weights(weights)
         return
     found, _, arrays = read(weights)
-    order = CHANNEL_ORDERS.get(_ending(weights), "rgb")
+    order = CHANNEL_ORDERS.get(ending_of(weights), "rgb")
     assignments = _assignments(model, arrays, order, architecture, weights)
     different = different_computations(found, architecture)
     if strict and different:
@@ -104,7 +104,7 @@ def save_weights(model, path, architecture):
     """
     architecture = resolve(architecture)
     path = os.fspath(path)
-    write = WRITERS.get(_ending(path))
+    write = WRITERS.get(ending_of(path))
     if write is None:
         model.save_weights(path)
         return
@@ -115,7 +115,7 @@ def save_weights(model, path, architecture):
             keras.ops.convert_to_numpy(variable)
             for variable in (layer.kernel, layer.bias)
         )
-    if architecture.channel_order != CHANNEL_ORDERS.get(_ending(path), "rgb"):
+    if architecture.channel_order != CHANNEL_ORDERS.get(ending_of(path), "rgb"):
         arrays["conv1"] = _swapped(*arrays["conv1"])
     # Whatever the data format, the last two but one or the two before differ.
     size = max(model.input_shape[1:3])
@@ -136,7 +136,7 @@ def architecture_of(path):
         ValueError: If the file is of another format or family, or damaged.
     """
     path = os.fspath(path)
-    read = READERS.get(_ending(path))
+    read = READERS.get(ending_of(path))
     if read is None:
         raise ValueError(
             f"The file must end in one of {', '.join(READERS)}. "
@@ -156,7 +156,7 @@ def _load_published(model, architecture):
             f"{', '.join(PUBLISHED)}. Received: {architecture.name!r}"
             + (f", changed in {'; '.join(different)}" if different else "")
         )
-    ending = _ending(published.url)
+    ending = ending_of(published.url)
     digest = published.digest.split(":")[1][:8]
     cached = os.path.join(
         cache_folder(), f"keras_alexnet-{published.name}-{digest}.safetensors"
@@ -170,11 +170,18 @@ def _load_published(model, architecture):
                 for kind, value in zip(("kernel", "bias"), values, strict=True)
             }
             write_state_dict(cached, named)
-    named = read_state_dict(cached)
-    arrays = {
-        name: (named[f"{name}.kernel"], named[f"{name}.bias"])
-        for name in resolve(published.architecture).layer_names
-    }
+    try:
+        named = read_state_dict(cached)
+        arrays = {
+            name: (named[f"{name}.kernel"], named[f"{name}.bias"])
+            for name in resolve(published.architecture).layer_names
+        }
+    except (ValueError, KeyError) as error:
+        os.remove(cached)
+        raise ValueError(
+            f"The cached weights {cached} were damaged and have been removed. "
+            "Try again, and they are downloaded anew."
+        ) from error
     order = CHANNEL_ORDERS.get(ending, "rgb")
     for variable, value in _assignments(
         model, arrays, order, architecture, published.name
@@ -232,5 +239,18 @@ def _swapped(kernel, bias):
     return kernel[:, :, ::-1], bias
 
 
-def _ending(path):
-    return os.path.splitext(path)[1].lower()
+def ending_of(path):
+    """The ending that tells the format; `.pth` also of a `.pth.tar`.
+
+    Args:
+        path: Path of a file.
+
+    Returns:
+        String, in lower case.
+
+    Example:
+
+    >>> ending_of("checkpoint.pth.tar"), ending_of("net.CAFFEMODEL")
+    ('.pth', '.caffemodel')
+    """
+    return os.path.splitext(os.fspath(path).lower().removesuffix(".tar"))[1]

@@ -7,6 +7,7 @@ import keras
 from keras_alexnet.models.alexnet import AlexNet
 from keras_alexnet.models.pretrained import READERS
 from keras_alexnet.models.pretrained import architecture_of
+from keras_alexnet.models.pretrained import ending_of
 
 
 def load_network(weights, architecture=None):
@@ -40,7 +41,7 @@ def load_network(weights, architecture=None):
         architecture = architecture or "caffe"
         return AlexNet(weights=weights, architecture=architecture, **options)
     path = os.fspath(weights)
-    if os.path.splitext(path)[1].lower() in READERS:
+    if ending_of(path) in READERS:
         found, classes = architecture_of(path)
         return AlexNet(
             weights=path,

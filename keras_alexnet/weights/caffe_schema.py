@@ -43,8 +43,14 @@ POOLING = {
     2: ("kernel_size", "int"),
     3: ("stride", "int"),
     4: ("pad", "int"),
+    5: ("kernel_h", "int"),
+    6: ("kernel_w", "int"),
     7: ("stride_h", "int"),
     8: ("stride_w", "int"),
+    9: ("pad_h", "int"),
+    10: ("pad_w", "int"),
+    12: ("global_pooling", "int"),
+    13: ("round_mode", "int"),
 }
 RELU = {1: ("negative_slope", "float")}
 DROPOUT = {1: ("dropout_ratio", "float")}

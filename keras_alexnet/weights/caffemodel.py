@@ -152,12 +152,23 @@ def _layer(message, path):
         tops=tuple(message.get("top", ())),
         settings=None
         if stated is None
-        else {key: values[-1] for key, values in stated[-1].items() if values},
+        else {
+            key: _one_side(values, f"{path}: {key} of layer `{name}`")
+            for key, values in stated[-1].items()
+            if values
+        },
         blobs=tuple(
             _array(blob, f"{path}: blob {index} of layer `{name}`")
             for index, blob in enumerate(message.get("blobs", ()))
         ),
     )
+
+
+def _one_side(values, what):
+    """Of a number for each side; they are equal in all these networks."""
+    if len({str(value) for value in values}) > 1:
+        raise ValueError(f"{what} is {values}, where one number is wanted.")
+    return values[-1]
 
 
 def _array(blob, what):

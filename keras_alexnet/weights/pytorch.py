@@ -2,7 +2,6 @@
 
 import math
 import os
-import warnings
 import zipfile
 
 import numpy as np
@@ -18,16 +17,14 @@ LEGACY_START = LEGACY_HEADERS[0].to_bytes(10, "little")
 # Where training scripts keep the state dict of a checkpoint.
 NESTED = ("state_dict", "model_state_dict", "model")
 
-# Earlier releases could be made to run code even so (CVE-2025-32434).
-SAFE_TORCH = (2, 6)
-
 
 def read_pth(path):
     """Reads the tensors of a file that `torch.save` wrote.
 
-    Nothing that the file names is imported or called: PyTorch reads it with
-    `weights_only=True` where it is installed (2.6 or later), and a reader of
-    our own elsewhere and what PyTorch refuses.
+    Nothing that the file names is imported or called. PyTorch is not asked,
+    even where it is installed: with `weights_only=True` it does not execute
+    what is in the file either, but takes all the memory and time that a small
+    hostile file asks for.
 
     Args:
         path: Path of a state dict, or of a dict that has one as
@@ -44,7 +41,7 @@ def read_pth(path):
     """
     with open(path, "rb") as file:
         try:
-            return _read(file, path)
+            return _read(file)
         # The last five are `zipfile`'s, of damaged archives.
         except (
             ValueError,
@@ -59,15 +56,15 @@ def read_pth(path):
             ) from error
 
 
-def _read(file, path):
+def _read(file):
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             _check_zip(archive, os.fstat(file.fileno()).st_size)
-            return _with_torch(path) or _read_zip(archive)
+            return _read_zip(archive)
     file.seek(0)
     if LEGACY_START not in file.read(32):
         raise ValueError("it is neither an archive nor a pickle.")
-    return _with_torch(path) or _read_legacy(file)
+    return _read_legacy(file)
 
 
 def _check_zip(archive, size):
@@ -81,31 +78,6 @@ def _check_zip(archive, size):
             )
     if sum(record.file_size for record in records) > size:
         raise ValueError("its records are larger than the file.")
-
-
-def _with_torch(path):
-    """What PyTorch reads, or `None` where it is absent or refuses."""
-    try:
-        import torch
-    except ImportError:
-        return None
-    version = tuple(int(part) for part in torch.__version__.split(".")[:2])
-    if version < SAFE_TORCH:
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            value = torch.load(path, map_location="cpu", weights_only=True)
-        return {
-            name: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor)
-            .detach()
-            .numpy()
-            for name, tensor in find_state_dict(value, torch.Tensor).items()
-        }
-    # Of a damaged file PyTorch says so in many ways; and some sound files,
-    # such as those of pickle protocol 4, it refuses.
-    except Exception:
-        return None
 
 
 def find_state_dict(value, tensor_type):

@@ -279,6 +279,22 @@ def drop_bias(net):
             r"`conv2` .* padding \[7\]",
         ),
         (
+            change("relu3", relu_param__negative_slope=0.1),
+            "`relu3` has negative_slope=0.1",
+        ),
+        (
+            change("pool2", pooling_param__stride_h=1),
+            "`pool2` has strides of .*equal sides",
+        ),
+        (
+            change("pool2", pooling_param__round_mode=1),
+            "`pool2` has round_mode=1",
+        ),
+        (
+            change("pool2", pooling_param__pad_w=1),
+            "`pool2` has pad_w=1",
+        ),
+        (
             change("norm2", lrn_param__local_size=3),
             "`norm2` has local_size=3, where 5 is wanted",
         ),
@@ -309,6 +325,14 @@ def test_what_is_no_alexnet_is_refused(edit, match, tmp_path):
     edit(message)
     path = save(message, tmp_path / "net.caffemodel")
     with pytest.raises(ValueError, match=f"(?s)no network.*{match}"):
+        read_caffe(path)
+
+
+def test_unequal_sides_are_refused(tmp_path):
+    message, _ = caffe_files.alexnet()
+    change("conv2", convolution_param__stride=[1, 2])(message)
+    path = save(message, tmp_path / "net.caffemodel")
+    with pytest.raises(ValueError, match=r"stride of layer `conv2` is \[1, 2"):
         read_caffe(path)
 
 

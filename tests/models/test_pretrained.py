@@ -250,6 +250,17 @@ def test_a_download_that_is_no_network_leaves_nothing(served, tmp_path):
     assert not list((tmp_path / "home" / "models").iterdir())
 
 
+def test_a_damaged_copy_of_imagenet_is_removed(served, tmp_path):
+    load_weights(build(CAFFE), "imagenet", CAFFE)
+    (cached,) = (tmp_path / "home" / "models").iterdir()
+    cached.write_bytes(cached.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="damaged and have been removed. Try"):
+        load_weights(build(CAFFE), "imagenet", CAFFE)
+    model = build(CAFFE, seed=2)
+    load_weights(model, "imagenet", CAFFE)
+    assert_equal(kernels(model), kernels(build(CAFFE)))
+
+
 def test_imagenet_of_what_is_not_published():
     paper = small("paper")
     with pytest.raises(
@@ -264,4 +275,4 @@ def test_imagenet_of_what_is_not_published():
 def test_the_download_is_by_name(monkeypatch):
     assert pretrained.READERS.keys() >= {".caffemodel", ".pth"}
     for entry in published.PUBLISHED.values():
-        assert pretrained._ending(entry.url) in pretrained.READERS
+        assert pretrained.ending_of(entry.url) in pretrained.READERS

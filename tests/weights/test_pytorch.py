@@ -8,7 +8,6 @@ import zipfile
 import numpy as np
 import pytest
 
-from keras_alexnet.weights import pytorch
 from keras_alexnet.weights.pytorch import read_pth
 from keras_alexnet.weights.unpickling import read_pickle
 
@@ -104,12 +103,19 @@ def test_big_endian_files(monkeypatch, tmp_path):
     assert read_pth(path)["a"].tolist() == [0.0, 1.0, 2.0, 3.0]
 
 
-def test_old_torch_is_not_trusted(monkeypatch, tmp_path):
+def test_pytorch_is_not_asked(monkeypatch, tmp_path):
     torch.save({"a": torch.ones(2)}, tmp_path / "a.pth")
-    monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
     monkeypatch.setattr(torch, "load", None)
-    assert pytorch._with_torch(tmp_path / "a.pth") is None
     assert read_pth(tmp_path / "a.pth")["a"].tolist() == [1.0, 1.0]
+
+
+def test_tensors_that_are_larger_than_their_file_are_refused(tmp_path):
+    """Views that repeat numbers; a reader that follows them fills memory."""
+    for kind in (torch.float32, torch.bfloat16):
+        one = torch.zeros(1, dtype=kind)
+        torch.save({"a": one.expand(2**20, 2**10)}, tmp_path / "a.pth")
+        with pytest.raises(ValueError, match="reaches out of its storage"):
+            read_pth(tmp_path / "a.pth")
 
 
 def test_a_whole_model_is_refused(reader, tmp_path):
