@@ -21,11 +21,11 @@ from absl import flags
 
 from keras_alexnet.data.images import decode
 from keras_alexnet.data.images import resize_and_crop
-from keras_alexnet.data.loading import default_resize
+from keras_alexnet.data.loader import default_resize
 from keras_alexnet.evaluation import predict_views
 from keras_alexnet.models import decode_predictions
 from keras_alexnet.models import load_network
-from keras_alexnet.models.architecture import PRESETS
+from keras_alexnet.models.presets import ARCHITECTURES
 from keras_alexnet.visualization import plot_predictions
 
 FLAGS = flags.FLAGS
@@ -35,7 +35,7 @@ flags.DEFINE_string(
     '"imagenet", or a .caffemodel, .pth, .safetensors or .keras file.',
 )
 flags.DEFINE_enum(
-    "architecture", None, list(PRESETS), "The file's own by default."
+    "architecture", None, list(ARCHITECTURES), "The file's own by default."
 )
 flags.DEFINE_string(
     "classes",

@@ -27,9 +27,10 @@ from keras_alexnet.data.folders import EXTENSIONS
 from keras_alexnet.data.images import decode
 from keras_alexnet.data.images import problem
 from keras_alexnet.data.images import resize_and_crop
-from keras_alexnet.data.loading import default_resize
+from keras_alexnet.data.loader import default_resize
+from keras_alexnet.disk import replacing
 from keras_alexnet.models import load_network
-from keras_alexnet.models.architecture import PRESETS
+from keras_alexnet.models.presets import ARCHITECTURES
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -38,7 +39,7 @@ flags.DEFINE_string(
     '"imagenet", or a .caffemodel, .pth, .safetensors or .keras file.',
 )
 flags.DEFINE_enum(
-    "architecture", None, list(PRESETS), "The file's own by default."
+    "architecture", None, list(ARCHITECTURES), "The file's own by default."
 )
 flags.DEFINE_string("layer", "fc7", "Whose outputs; maps are flattened.")
 flags.DEFINE_string(
@@ -119,9 +120,10 @@ def fill(rows, done, model, paths, journal, key):
         rows[done : done + len(batch)] = features
         rows.flush()
         done += len(batch)
-        temporary = journal.with_suffix(".new")
-        temporary.write_text(json.dumps({"key": key, "done": done}))
-        os.replace(temporary, journal)
+        with replacing(journal) as temporary:
+            pathlib.Path(temporary).write_text(
+                json.dumps({"key": key, "done": done})
+            )
         bar.update(done)
     return done
 
@@ -132,8 +134,10 @@ def write_parquet(rows, paths):
 
     kind = pyarrow.list_(pyarrow.float32(), rows.shape[1])
     schema = pyarrow.schema([("path", pyarrow.string()), ("features", kind)])
-    temporary = f"{FLAGS.output}.new"
-    with parquet.ParquetWriter(temporary, schema) as writer:
+    with (
+        replacing(FLAGS.output) as temporary,
+        parquet.ParquetWriter(temporary, schema) as writer,
+    ):
         for start in range(0, len(paths), 1024):
             values = pyarrow.array(np.ravel(rows[start : start + 1024]))
             writer.write_table(
@@ -147,7 +151,6 @@ def write_parquet(rows, paths):
                     schema=schema,
                 )
             )
-    os.replace(temporary, FLAGS.output)
 
 
 def main(arguments):

@@ -39,12 +39,13 @@ from keras_alexnet.distribution import on_one_device
 from keras_alexnet.distribution import share_equally
 from keras_alexnet.distribution import strategy_from_name
 from keras_alexnet.distribution import worker_folder
-from keras_alexnet.distribution.by_name import STRATEGIES
+from keras_alexnet.distribution.strategies import STRATEGIES
 from keras_alexnet.evaluation import evaluate
-from keras_alexnet.models.architecture import PRESETS
-from keras_alexnet.models.architecture import resolve
+from keras_alexnet.models.presets import ARCHITECTURES
+from keras_alexnet.models.presets import resolve_architecture
+from keras_alexnet.training import RECIPES
 from keras_alexnet.training import fit
-from keras_alexnet.training import recipe as recipes
+from keras_alexnet.training import resolve_recipe
 from keras_alexnet.visualization import plot_curves
 
 FLAGS = flags.FLAGS
@@ -52,10 +53,10 @@ flags.DEFINE_string(
     "dataset", "digits", '"digits", a TFDS name, or a folder of class folders.'
 )
 flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
-flags.DEFINE_enum("architecture", "paper", list(PRESETS), "What is built.")
 flags.DEFINE_enum(
-    "recipe", "small_data", list(recipes.PRESETS), "How it is trained."
+    "architecture", "paper", list(ARCHITECTURES), "What is built."
 )
+flags.DEFINE_enum("recipe", "small_data", list(RECIPES), "How it is trained.")
 flags.DEFINE_integer(
     "input_size", None, "Pixels; the architecture's, or 64 for digits."
 )
@@ -89,7 +90,7 @@ def make_recipe():
     for name in ("epochs", "batch_size", "flip"):
         if FLAGS[name].value is not None:
             changes[name] = FLAGS[name].value
-    return dataclasses.replace(recipes.resolve(FLAGS.recipe), **changes)
+    return dataclasses.replace(resolve_recipe(FLAGS.recipe), **changes)
 
 
 def main(_):
@@ -104,7 +105,7 @@ def main(_):
     output = pathlib.Path(FLAGS.output)
     output.mkdir(parents=True, exist_ok=True)
     recipe = make_recipe()
-    architecture = recipe.prepare(resolve(FLAGS.architecture))
+    architecture = recipe.prepare(resolve_architecture(FLAGS.architecture))
     size = FLAGS.input_size or (
         64 if FLAGS.dataset == "digits" else architecture.input_size
     )

@@ -29,7 +29,7 @@ from keras_alexnet.data import load_source
 from keras_alexnet.evaluation import evaluate
 from keras_alexnet.layers import LocalResponseNormalization
 from keras_alexnet.models import load_network
-from keras_alexnet.models.architecture import PRESETS
+from keras_alexnet.models.presets import ARCHITECTURES
 from keras_alexnet.training import AlexNetSGD
 from keras_alexnet.training import EpochSeek
 from keras_alexnet.training import TopKError
@@ -46,7 +46,7 @@ flags.DEFINE_string(
     '"imagenet", or a .caffemodel, .pth, .safetensors or .keras file.',
 )
 flags.DEFINE_enum(
-    "architecture", None, list(PRESETS), "The file's own by default."
+    "architecture", None, list(ARCHITECTURES), "The file's own by default."
 )
 flags.DEFINE_integer("frozen_epochs", 3, "Of the last layer alone.")
 flags.DEFINE_integer("epochs", 7, "Of all layers, after that.")

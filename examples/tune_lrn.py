@@ -28,17 +28,18 @@ from absl import app
 from absl import flags
 
 from keras_alexnet.data import load_source
-from keras_alexnet.models.architecture import PRESETS
-from keras_alexnet.models.architecture import difference
-from keras_alexnet.models.architecture import resolve
-from keras_alexnet.training import recipe as recipes
+from keras_alexnet.models import with_width
+from keras_alexnet.models.difference import difference
+from keras_alexnet.models.presets import ARCHITECTURES
+from keras_alexnet.models.presets import resolve_architecture
+from keras_alexnet.studies import Experiment
+from keras_alexnet.training import RECIPES
+from keras_alexnet.training import resolve_recipe
 from keras_alexnet.tuning import ConnectivityHyperModel
-from keras_alexnet.tuning import Experiment
 from keras_alexnet.tuning import LRNHyperModel
 from keras_alexnet.tuning import SearchResults
 from keras_alexnet.tuning import try_first
-from keras_alexnet.tuning import with_width
-from keras_alexnet.visualization.tuning import plot_search
+from keras_alexnet.visualization.studies import plot_search
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -55,10 +56,10 @@ flags.DEFINE_enum(
 flags.DEFINE_integer("trials", 14, "The author's included; not of hyperband.")
 flags.DEFINE_integer("seeds", 2, "Networks per trial.")
 flags.DEFINE_float("holdout", 0.2, "Share of the training set to judge by.")
-flags.DEFINE_enum("architecture", "paper", list(PRESETS), "What is tuned.")
 flags.DEFINE_enum(
-    "recipe", "small_data", list(recipes.PRESETS), "How it is trained."
+    "architecture", "paper", list(ARCHITECTURES), "What is tuned."
 )
+flags.DEFINE_enum("recipe", "small_data", list(RECIPES), "How it is trained.")
 flags.DEFINE_float("width", None, "Of all layers; 1, or 0.125 for digits.")
 flags.DEFINE_integer(
     "input_size", None, "Pixels; the architecture's, or 48 for digits."
@@ -87,9 +88,9 @@ def main(_):
     for name in ("epochs", "batch_size", "flip"):
         if FLAGS[name].value is not None:
             changes[name] = FLAGS[name].value
-    recipe = dataclasses.replace(recipes.resolve(FLAGS.recipe), **changes)
+    recipe = dataclasses.replace(resolve_recipe(FLAGS.recipe), **changes)
     width = FLAGS.width or (0.125 if digits else 1.0)
-    architecture = with_width(resolve(FLAGS.architecture), width)
+    architecture = with_width(resolve_architecture(FLAGS.architecture), width)
     size = FLAGS.input_size or (48 if digits else architecture.input_size)
 
     experiment = Experiment(

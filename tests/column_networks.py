@@ -17,7 +17,11 @@ SMALL = dataclasses.replace(
     kernel_sizes=(5, 3, 3),
     strides=(2, 1, 1),
     paddings=("ceil", "same", "same"),
-    stages=("activation norm pool", "activation", "activation pool"),
+    stages=(
+        ("activation", "norm", "pool"),
+        ("activation",),
+        ("activation", "pool"),
+    ),
     fc_units=(32,),
     initial_stds=(0.1,) * 5,
     initial_biases=(0.1,) * 5,

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 
 from keras_alexnet.models import AlexNet
-from keras_alexnet.models.architecture import resolve
+from keras_alexnet.models.presets import resolve_architecture
 
 CLASSES = 10
 
@@ -16,7 +16,7 @@ def small(preset, **changes):
     The weights are large enough for every layer to have something to say,
     and those of the last small enough for the softmax not to saturate.
     """
-    architecture = resolve(preset)
+    architecture = resolve_architecture(preset)
     count = len(architecture.layer_names)
     narrow = {
         "input_size": 99,

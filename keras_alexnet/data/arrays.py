@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from keras_alexnet.data.splits import stored_split
+from keras_alexnet.data.source import stored_split
 
 
 def open_arrays(arrays, class_names=None):

@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from keras_alexnet.data.splits import Split
-from keras_alexnet.data.storage import lookup
+from keras_alexnet.data.lookup import lookup
+from keras_alexnet.data.source import Split
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 

@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from keras_alexnet.data import crops
-from keras_alexnet.data.loading import default_resize
-from keras_alexnet.data.loading import loader
+from keras_alexnet.data.loader import default_resize
+from keras_alexnet.data.loader import loader
 from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
 
 
@@ -46,7 +46,7 @@ class TrainingData:
 
     Example:
 
-    >>> from keras_alexnet.data.sources import load_source
+    >>> from keras_alexnet.data.load_source import load_source
     >>> source = load_source("digits")
     >>> data = TrainingData(source, input_size=64, flip=False)
     >>> data.seek(epoch=3, step=10)
@@ -216,7 +216,7 @@ def evaluation_data(
 
     Example:
 
-    >>> from keras_alexnet.data.sources import load_source
+    >>> from keras_alexnet.data.load_source import load_source
     >>> data = evaluation_data(load_source("digits"), input_size=64)
     >>> next(iter(data))[0].shape
     TensorShape([128, 73, 73, 3])

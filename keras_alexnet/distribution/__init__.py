@@ -1,15 +1,10 @@
 """Columns on devices of their own, alone and in data parallelism."""
 
-from keras_alexnet.distribution.by_name import on_one_device as on_one_device
-from keras_alexnet.distribution.by_name import share_equally as share_equally
-from keras_alexnet.distribution.by_name import (
-    strategy_from_name as strategy_from_name,
-)
-from keras_alexnet.distribution.by_name import worker_folder as worker_folder
 from keras_alexnet.distribution.column_parallel import (
     ColumnParallelStrategy as ColumnParallelStrategy,
 )
 from keras_alexnet.distribution.conversion import load_weights as load_weights
+from keras_alexnet.distribution.conversion import on_one_device as on_one_device
 from keras_alexnet.distribution.conversion import to_columns as to_columns
 from keras_alexnet.distribution.conversion import to_grouped as to_grouped
 from keras_alexnet.distribution.mirrored import Mirrored as Mirrored
@@ -37,9 +32,12 @@ from keras_alexnet.distribution.placement_report import (
 from keras_alexnet.distribution.placement_report import (
     placement_report as placement_report,
 )
+from keras_alexnet.distribution.replicas import share_equally as share_equally
 from keras_alexnet.distribution.sharding import (
     column_layout_map as column_layout_map,
 )
-from keras_alexnet.distribution.workers_agree import (
-    WorkersAgree as WorkersAgree,
+from keras_alexnet.distribution.strategies import (
+    strategy_from_name as strategy_from_name,
 )
+from keras_alexnet.distribution.workers import WorkersAgree as WorkersAgree
+from keras_alexnet.distribution.workers import worker_folder as worker_folder

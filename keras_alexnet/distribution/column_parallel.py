@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_alexnet.distribution.follow_data import follow_data
+from keras_alexnet.distribution.unplaced_ops import place_with_data
 
 
 class ColumnParallelStrategy(tf.distribute.Strategy):
@@ -169,7 +169,7 @@ class _Extended(tf.distribute.StrategyExtended):
 
     def call_for_each_replica(self, fn, args=(), kwargs=None):
         replica = _ReplicaContext(self._container_strategy())
-        with follow_data(self._head), replica:
+        with place_with_data(self._head), replica:
             return fn(*args, **(kwargs or {}))
 
     def _update(self, var, fn, args, kwargs, group):

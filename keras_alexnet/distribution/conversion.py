@@ -5,20 +5,20 @@ import pathlib
 import keras
 import tensorflow as tf
 
+from keras_alexnet.columns.branches import Columns
+from keras_alexnet.columns.branches import apply
+from keras_alexnet.columns.branches import join
+from keras_alexnet.columns.branches import spread
+from keras_alexnet.columns.exchange import ColumnExchange
+from keras_alexnet.columns.placement import OnColumn
+from keras_alexnet.columns.placement import column_strategy
 from keras_alexnet.distribution.column_parallel import ColumnParallelStrategy
-from keras_alexnet.distribution.column_state import copy_state
-from keras_alexnet.distribution.column_state import transfer
-from keras_alexnet.layers.column_exchange import ColumnExchange
+from keras_alexnet.distribution.state_transfer import copy_state
+from keras_alexnet.distribution.state_transfer import transfer
 from keras_alexnet.layers.grouped_conv2d import GroupedConv2D
 from keras_alexnet.layers.local_response_normalization import (
     LocalResponseNormalization,
 )
-from keras_alexnet.layers.placement import OnColumn
-from keras_alexnet.layers.placement import column_strategy
-from keras_alexnet.models.columns import Columns
-from keras_alexnet.models.columns import apply
-from keras_alexnet.models.columns import join
-from keras_alexnet.models.columns import spread
 
 
 def to_columns(model, columns=None):
@@ -103,6 +103,38 @@ def to_grouped(model):
         elif not isinstance(layer, (ColumnExchange, keras.layers.Concatenate)):
             x = _copy(layer)(x)
     return copy_state(model, keras.Model(image, x, name=model.name))
+
+
+def on_one_device(model):
+    """The trained network as an ordinary model, for saving and evaluation.
+
+    Args:
+        model: A `keras.Model` of any strategy.
+
+    Returns:
+        A grouped model on the first device, with the state of the optimizer;
+        `model` itself if it was built without a strategy.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.layers.Dense(1)])
+    >>> on_one_device(model) is model
+    True
+    """
+    if has_columns(model):
+        return to_grouped(model)
+    if not _has_strategy(model):
+        return model
+    copy = keras.models.clone_model(model)
+    transfer(model.weights, copy.weights)
+    if model.compiled:
+        copy.compile_from_config(model.get_compile_config())
+    if model.compiled and model.optimizer.built:
+        # Built twice, a `LossScaleOptimizer` has its variables twice.
+        if not copy.optimizer.built:
+            copy.optimizer.build(copy.trainable_variables)
+        transfer(model.optimizer.variables, copy.optimizer.variables)
+    return copy
 
 
 def load_weights(model, path):
@@ -197,3 +229,7 @@ def _chain(model):
 
 def _copy(layer):
     return layer.from_config(layer.get_config())
+
+
+def _has_strategy(model):
+    return model.distribute_strategy is not tf.distribute.get_strategy()

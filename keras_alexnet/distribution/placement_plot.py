@@ -19,7 +19,8 @@ def plot_placement(report):
 
     Example:
 
-    >>> from keras_alexnet.distribution import PlacementReport, Transfer
+    >>> from keras_alexnet.distribution import PlacementReport
+    >>> from keras_alexnet.distribution import Transfer
     >>> report = PlacementReport(
     ...     [], [], [Transfer("pool2", "CPU:0", "CPU:1", 86528)])
     >>> [text.get_text() for text in plot_placement(report).axes[0].texts][-1]

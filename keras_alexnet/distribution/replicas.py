@@ -160,3 +160,35 @@ class ReplicaColumns:
 def _kind_and_index(device):
     spec = tf.DeviceSpec.from_string(device)
     return spec.device_type, spec.device_index
+
+
+def share_equally(dataset, strategy):
+    """Batches that all replicas can share, for validation.
+
+    In a last batch whose size is not divisible by their number the last
+    example is repeated, so it counts a few times. Exact errors come from
+    `on_one_device`.
+
+    Args:
+        dataset: A batched `tf.data.Dataset`.
+        strategy: A `tf.distribute.Strategy`.
+
+    Returns:
+        A `tf.data.Dataset`; the same one for a single replica.
+
+    Example:
+
+    >>> dataset = tf.data.Dataset.range(5).batch(3)
+    >>> same = share_equally(dataset, tf.distribute.get_strategy())
+    >>> [len(batch) for batch in same]
+    [3, 2]
+    """
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return dataset
+
+    def fill(part):
+        rest = -tf.shape(part)[0] % replicas
+        return tf.concat([part, tf.repeat(part[-1:], rest, axis=0)], axis=0)
+
+    return dataset.map(lambda *batch: tf.nest.map_structure(fill, batch))

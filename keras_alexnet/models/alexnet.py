@@ -6,17 +6,17 @@ import keras
 from keras import initializers
 from keras import layers
 
+from keras_alexnet.columns.branches import apply
+from keras_alexnet.columns.branches import join
+from keras_alexnet.columns.branches import spread
 from keras_alexnet.layers.ceil_max_pooling2d import CeilMaxPooling2D
 from keras_alexnet.layers.grouped_conv2d import GroupedConv2D
 from keras_alexnet.layers.local_response_normalization import (
     LocalResponseNormalization,
 )
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
-from keras_alexnet.models.architecture import resolve
-from keras_alexnet.models.columns import apply
-from keras_alexnet.models.columns import join
-from keras_alexnet.models.columns import spread
 from keras_alexnet.models.geometry import minimum_input_size
+from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.pretrained import load_weights
 
 
@@ -85,7 +85,7 @@ def AlexNet(
     Reference: [Krizhevsky et al., 2012](
     https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks).
     """
-    architecture = resolve(architecture)
+    architecture = resolve_architecture(architecture)
     _check_arguments(weights, pooling, classes, include_top)
     if include_top and weights is not None:
         _check_activation(classifier_activation)
@@ -122,8 +122,8 @@ def AlexNet(
 def _convolution(x, architecture, index):
     """One convolutional layer and what follows it."""
     name = architecture.conv_names[index]
-    stages = architecture.stages[index].split()
-    fused = stages[:1] == ["activation"]
+    stages = architecture.stages[index]
+    fused = stages[:1] == ("activation",)
     convolution = GroupedConv2D(
         architecture.filters[index],
         architecture.kernel_sizes[index],

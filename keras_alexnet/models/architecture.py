@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from keras_alexnet.models.difference import describe
+
 STAGES = ("activation", "norm", "spatial_norm", "pool")
 PADDINGS = ("valid", "same", "ceil")
 INITIALIZATIONS = ("he", "torch")
@@ -16,7 +18,8 @@ class Architecture:
     on with `fc6`, `fc7` and `fc8`. Vary one with `dataclasses.replace`:
 
     >>> import dataclasses
-    >>> from keras_alexnet.models import PAPER, difference
+    >>> from keras_alexnet.models import PAPER
+    >>> from keras_alexnet.models import difference
     >>> print(difference(PAPER, dataclasses.replace(PAPER, lrn_n=9)))
     lrn_n: 5 -> 9
 
@@ -30,7 +33,7 @@ class Architecture:
         strides: Pixels.
         paddings: `"valid"`, `"same"`, `"ceil"` (rounds the size up) or a
             number of pixels.
-        stages: What follows each convolution, in order: words out of
+        stages: What follows each convolution, in order: per layer a tuple of
             `"activation"`, `"norm"`, `"spatial_norm"` and `"pool"`.
         cross: The layers that see all columns. `conv1` sees the image and
             `fc8` everything, whatever this says.
@@ -71,11 +74,11 @@ class Architecture:
     paddings: tuple = ("ceil", "same", "same", "same", "same")
     # Section 3.5: LRN after conv1 and conv2, pooling after both and conv5.
     stages: tuple = (
-        "activation norm pool",
-        "activation norm pool",
-        "activation",
-        "activation",
-        "activation pool",
+        ("activation", "norm", "pool"),
+        ("activation", "norm", "pool"),
+        ("activation",),
+        ("activation",),
+        ("activation", "pool"),
     )
     # Section 3.5: conv3 and the fully connected layers see all of the layer
     # before; conv2, conv4 and conv5 only their own column.
@@ -147,10 +150,10 @@ class Architecture:
                     f"{name}={getattr(self, name)!r}"
                 )
         for stages in self.stages:
-            if not set(stages.split()) <= set(STAGES):
+            if isinstance(stages, str) or not set(stages) <= set(STAGES):
                 raise ValueError(
-                    f"`stages` must be made of the words {STAGES}. Received: "
-                    f"stages={self.stages}"
+                    "`stages` must hold one tuple per convolutional layer, "
+                    f"made of {STAGES}. Received: stages={self.stages}"
                 )
         for padding in self.paddings:
             if padding not in PADDINGS and not isinstance(padding, int):
@@ -207,221 +210,3 @@ class Architecture:
 
     def __str__(self):
         return describe(self)
-
-
-def describe(instance):
-    """The fields of a dataclass, a line each.
-
-    Example:
-
-    >>> print(describe(PAPER).splitlines()[1])
-    input_size          224
-    """
-    fields = dataclasses.fields(instance)
-    width = max(len(field.name) for field in fields)
-    return "\n".join(
-        f"{field.name:{width}}  {getattr(instance, field.name)}"
-        for field in fields
-    )
-
-
-def difference(a, b):
-    """The fields in which two dataclasses of one kind differ.
-
-    Args:
-        a: An `Architecture`, or any dataclass.
-        b: Another of the same class.
-
-    Returns:
-        String, one line `field: a -> b` per field other than `name`; empty
-        where there is none.
-
-    Raises:
-        TypeError: If they are of different classes.
-
-    Example:
-
-    >>> from keras_alexnet.models import CAFFE, CAFFENET
-    >>> print(difference(CAFFE, CAFFENET).splitlines()[1])
-    initial_biases: (0.0, 0.1, 0.0, 0.1, 0.1, 0.1, 0.1, 0.0) -> \
-(0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0)
-    """
-    if type(a) is not type(b):
-        raise TypeError(
-            "`a` and `b` must be of one class. Received: "
-            f"a={type(a).__name__}, b={type(b).__name__}"
-        )
-    return "\n".join(
-        f"{field.name}: {getattr(a, field.name)} -> {getattr(b, field.name)}"
-        for field in dataclasses.fields(a)
-        if field.name != "name"
-        and getattr(a, field.name) != getattr(b, field.name)
-    )
-
-
-PAPER = Architecture()
-
-# Net #145, the author's own: layers/layers-145.cfg and
-# layer-params-145.cfg of the 2012 code.
-CODE_2012 = dataclasses.replace(
-    PAPER,
-    name="code_2012",
-    # :9-63 LRN and pooling come before the ReLU of conv1; :107-117 a second
-    # norm within each map of conv2; :218-236 ReLU after pool5.
-    stages=(
-        "norm pool activation",
-        "activation norm spatial_norm pool",
-        "activation",
-        "activation",
-        "pool activation",
-    ),
-    # layer.py:1183 divides alpha by n.
-    lrn_convention="mean",
-    # :149, :176, :206 initW=0.03 in conv3, conv4 and conv5.
-    initial_stds=(0.01, 0.01, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01),
-)
-
-# Net #145-half of Section 3.2: half the kernels of both columns, but as many
-# in conv5 and the fully connected layers, to have about as many parameters.
-ONE_GPU = dataclasses.replace(
-    CODE_2012,
-    name="one_gpu",
-    columns=1,
-    filters=(48, 128, 192, 192, 256),
-)
-
-# Net #146 of Table 2: a sixth layer, over the last pooling of both columns.
-SIX_CONV = dataclasses.replace(
-    CODE_2012,
-    name="six_conv",
-    filters=(96, 256, 384, 384, 256, 256),
-    kernel_sizes=(11, 5, 3, 3, 3, 3),
-    strides=(4, 1, 1, 1, 1, 1),
-    paddings=("ceil", "same", "same", "same", "same", "same"),
-    stages=CODE_2012.stages + ("activation",),
-    cross=("conv3", "conv6", "fc6", "fc7"),
-    initial_stds=(0.01, 0.01, 0.03, 0.03, 0.03, 0.03, 0.01, 0.01, 0.01),
-    initial_biases=(0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0),
-)
-
-# bvlc_alexnet of Caffe: models/bvlc_alexnet/train_val.prototxt.
-CAFFE = dataclasses.replace(
-    PAPER,
-    name="caffe",
-    # :12 crop_size; convolutions round down, poolings up.
-    input_size=227,
-    paddings=("valid", "same", "same", "same", "same"),
-    # :73-83; caffe.proto:879-888 k=1, alpha divided by n; no groups in LRN.
-    lrn_k=1.0,
-    lrn_convention="mean",
-    lrn_across_columns=True,
-    # fc6 and fc7 .005, the other layers .01; non-zero biases .1.
-    initial_stds=(0.01, 0.01, 0.01, 0.01, 0.01, 0.005, 0.005, 0.01),
-    initial_biases=(0.0, 0.1, 0.0, 0.1, 0.1, 0.1, 0.1, 0.0),
-    # python/caffe/imagenet/ilsvrc_2012_mean.npy, BGR 104/117/123.
-    pixel_mean=(122.68, 116.67, 104.01),
-    mean="color",
-    channel_order="bgr",
-)
-
-# bvlc_reference_caffenet: pooling before LRN, biases 1.
-CAFFENET = dataclasses.replace(
-    CAFFE,
-    name="caffenet",
-    stages=(
-        "activation pool norm",
-        "activation pool norm",
-        "activation",
-        "activation",
-        "activation pool",
-    ),
-    initial_biases=(0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0),
-)
-
-# torchvision/models/alexnet.py, after "One weird trick".
-OWT = dataclasses.replace(
-    PAPER,
-    name="owt",
-    columns=1,
-    filters=(64, 192, 384, 256, 256),
-    paddings=(2, "same", "same", "same", "same"),
-    stages=(
-        "activation pool",
-        "activation pool",
-        "activation",
-        "activation",
-        "activation pool",
-    ),
-    pool_rounding="floor",
-    dropout_position="before",
-    initial_stds=("torch",) * 8,
-    initial_biases=("torch",) * 8,
-    # transforms/_presets.py, in grey levels.
-    pixel_mean=(0.485 * 255, 0.456 * 255, 0.406 * 255),
-    pixel_std=(0.229 * 255, 0.224 * 255, 0.225 * 255),
-    mean="color",
-)
-
-PRESETS = {
-    preset.name: preset
-    for preset in (PAPER, CODE_2012, ONE_GPU, SIX_CONV, CAFFE, CAFFENET, OWT)
-}
-
-
-def resolve(architecture):
-    """An `Architecture` from itself or from a preset's lower-case name.
-
-    Args:
-        architecture: An `Architecture` or one of `"paper"`, `"code_2012"`,
-            `"one_gpu"`, `"six_conv"`, `"caffe"`, `"caffenet"`, `"owt"`.
-
-    Returns:
-        An `Architecture`.
-
-    Raises:
-        ValueError: If there is no preset of that name.
-        TypeError: If it is neither.
-
-    Example:
-
-    >>> resolve("caffe").input_size
-    227
-    """
-    return choose(architecture, PRESETS, "architecture")
-
-
-def choose(value, presets, argument):
-    """A dataclass from itself or from a preset's name.
-
-    Args:
-        value: An instance, or a key of `presets`.
-        presets: Dict of name to instance.
-        argument: String, what error messages call it.
-
-    Returns:
-        An instance.
-
-    Raises:
-        ValueError: If there is no preset of that name.
-        TypeError: If it is neither.
-
-    Example:
-
-    >>> choose("owt", PRESETS, "architecture").columns
-    1
-    """
-    kind = type(next(iter(presets.values())))
-    if isinstance(value, kind):
-        return value
-    if not isinstance(value, str):
-        article = "an" if kind.__name__[0] in "AEIOU" else "a"
-        raise TypeError(
-            f"`{argument}` must be {article} `{kind.__name__}` or the name of "
-            f"a preset. Received: {argument}={value!r}"
-        )
-    if value not in presets:
-        raise ValueError(
-            f"`{argument}` must be one of {', '.join(presets)}. "
-            f"Received: {argument}={value!r}"
-        )
-    return presets[value]

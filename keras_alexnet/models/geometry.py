@@ -1,6 +1,9 @@
 """How large an image is after each layer of an architecture."""
 
+import dataclasses
 import math
+
+from keras_alexnet.weights.kernel_layouts import map_size
 
 
 def conv_size(size, kernel, stride, padding):
@@ -60,7 +63,7 @@ def sizes(architecture, input_size=None):
         if size < 1:
             return found
         found[name] = size
-        if "pool" in architecture.stages[index].split():
+        if "pool" in architecture.stages[index]:
             size = pool_output_size(architecture, size)
             if size < 1:
                 return found
@@ -75,4 +78,40 @@ def minimum_input_size(architecture):
         size
         for size in range(1, 10_000)
         if len(sizes(architecture, size)) == complete
+    )
+
+
+def with_fitting_input_size(architecture, what, inputs, stated=None):
+    """The architecture for images that give its first dense layer its inputs.
+
+    Args:
+        architecture: An `Architecture`.
+        what: String, what the file calls the layer.
+        inputs: Integer, inputs of the layer.
+        stated: Pixels per side of the images, if the file says so. Defaults
+            to the architecture's own size, or else the smallest that fits.
+
+    Returns:
+        An `Architecture`.
+
+    Raises:
+        ValueError: If there is no such size.
+
+    Example:
+
+    >>> from keras_alexnet.models import OWT
+    >>> with_fitting_input_size(OWT, "fc6", 256 * 2 * 2).input_size
+    95
+    """
+    wanted = map_size(inputs, architecture.filters[-1])
+    complete = len(sizes(architecture, 9999))
+    candidates = [stated] if stated else [architecture.input_size, *range(999)]
+    for size in candidates:
+        left = list(sizes(architecture, size).values())
+        if left[-1:] == [wanted] and len(left) == complete:
+            return dataclasses.replace(architecture, input_size=size)
+    raise ValueError(
+        f"Layer `{what}` has {inputs} inputs, a map of {wanted} x {wanted} "
+        f"pixels, which images of {stated or 'any number of'} pixels do not "
+        "give."
     )

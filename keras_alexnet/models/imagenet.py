@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
-from keras_alexnet.models.architecture import resolve
+from keras_alexnet.models.presets import resolve_architecture
 
 
 def preprocess_input(x, architecture="paper", data_format=None):
@@ -42,7 +42,7 @@ def preprocess_input(x, architecture="paper", data_format=None):
             "`x` must be an image or a batch of images, of rank 3 or 4. "
             f"Received: x of shape {tuple(x.shape)}"
         )
-    architecture = resolve(architecture)
+    architecture = resolve_architecture(architecture)
     center = MeanSubtraction(
         architecture.pixel_mean,
         architecture.pixel_std,

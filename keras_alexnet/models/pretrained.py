@@ -5,14 +5,14 @@ import os
 import keras
 import numpy as np
 
-from keras_alexnet.models.architecture import resolve
-from keras_alexnet.models.caffe import read_caffe
-from keras_alexnet.models.caffe import write_caffe
-from keras_alexnet.models.computation import different_computations
+from keras_alexnet.disk import cache_folder
+from keras_alexnet.models.caffe_export import write_caffe
+from keras_alexnet.models.caffe_import import read_caffe
+from keras_alexnet.models.difference import different_computations
+from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.torchvision import read_torchvision
 from keras_alexnet.models.torchvision import write_torchvision
 from keras_alexnet.weights.published import PUBLISHED
-from keras_alexnet.weights.published import cache_folder
 from keras_alexnet.weights.published import downloaded
 from keras_alexnet.weights.state_dict import read_state_dict
 from keras_alexnet.weights.state_dict import write_state_dict
@@ -53,7 +53,7 @@ def load_weights(model, weights, architecture, strict=True):
     >>> model = AlexNet(architecture="caffe")
     >>> load_weights(model, "imagenet", "caffe")  # doctest: +SKIP
     """
-    architecture = resolve(architecture)
+    architecture = resolve_architecture(architecture)
     if weights == "imagenet":
         _load_published(model, architecture)
         return
@@ -102,7 +102,7 @@ def save_weights(model, path, architecture):
     >>> architecture_of(path)[0].name
     'caffe'
     """
-    architecture = resolve(architecture)
+    architecture = resolve_architecture(architecture)
     path = os.fspath(path)
     write = WRITERS.get(ending_of(path))
     if write is None:
@@ -148,7 +148,7 @@ def architecture_of(path):
 def _load_published(model, architecture):
     published = PUBLISHED.get(architecture.name)
     different = published and different_computations(
-        resolve(published.architecture), architecture
+        resolve_architecture(published.architecture), architecture
     )
     if published is None or different:
         raise ValueError(
@@ -158,10 +158,9 @@ def _load_published(model, architecture):
         )
     ending = ending_of(published.url)
     digest = published.digest.split(":")[1][:8]
-    cached = os.path.join(
-        cache_folder(), f"keras_alexnet-{published.name}-{digest}.safetensors"
-    )
-    if not os.path.exists(cached):
+    name = f"keras_alexnet-{published.name}-{digest}.safetensors"
+    cached = cache_folder("models") / name
+    if not cached.exists():
         with downloaded(published) as path:
             _, _, arrays = READERS[ending](path)
             named = {
@@ -174,10 +173,10 @@ def _load_published(model, architecture):
         named = read_state_dict(cached)
         arrays = {
             name: (named[f"{name}.kernel"], named[f"{name}.bias"])
-            for name in resolve(published.architecture).layer_names
+            for name in resolve_architecture(published.architecture).layer_names
         }
     except (ValueError, KeyError) as error:
-        os.remove(cached)
+        cached.unlink()
         raise ValueError(
             f"The cached weights {cached} were damaged and have been removed. "
             "Try again, and they are downloaded anew."

@@ -7,12 +7,12 @@ deviation. `AlexNet(architecture="owt", include_preprocessing=True)` takes raw
 
 import dataclasses
 
-from keras_alexnet.models.architecture import OWT
-from keras_alexnet.models.computation import different_computations
-from keras_alexnet.models.foreign import check_shapes
-from keras_alexnet.models.foreign import from_foreign
-from keras_alexnet.models.foreign import to_foreign
-from keras_alexnet.models.foreign import with_input_size
+from keras_alexnet.models.difference import different_computations
+from keras_alexnet.models.geometry import with_fitting_input_size
+from keras_alexnet.models.presets import OWT
+from keras_alexnet.weights.kernel_layouts import check_shapes
+from keras_alexnet.weights.kernel_layouts import from_outputs_first
+from keras_alexnet.weights.kernel_layouts import to_outputs_first
 from keras_alexnet.weights.state_dict import read_state_dict
 from keras_alexnet.weights.state_dict import write_state_dict
 
@@ -72,7 +72,7 @@ def write_torchvision(path, architecture, arrays, input_size=None):
             f"{'; '.join(different)}. Save a `.caffemodel` or `.weights.h5`."
         )
     named = {}
-    for name, (kernel, bias) in to_foreign(arrays).items():
+    for name, (kernel, bias) in to_outputs_first(arrays).items():
         named[f"{MODULES[name]}.weight"] = kernel
         named[f"{MODULES[name]}.bias"] = bias
     write_state_dict(path, named)
@@ -91,7 +91,7 @@ def _recognize(named):
         name: (module, *_kernel_and_bias(named, name))
         for name, module in MODULES.items()
     }
-    arrays, groups = from_foreign(layers)
+    arrays, groups = from_outputs_first(layers)
     for name, count in groups.items():
         if count > 1:
             raise ValueError(f"Layer `{MODULES[name]}` has {count} groups.")
@@ -101,7 +101,7 @@ def _recognize(named):
         filters=filters,
         fc_units=tuple(len(arrays[name][1]) for name in ("fc6", "fc7")),
     )
-    architecture = with_input_size(
+    architecture = with_fitting_input_size(
         architecture, MODULES["fc6"], len(arrays["fc6"][0])
     )
     return architecture, len(arrays["fc8"][1]), arrays

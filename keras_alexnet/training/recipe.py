@@ -3,8 +3,8 @@
 import dataclasses
 
 from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
-from keras_alexnet.models.architecture import choose
-from keras_alexnet.models.architecture import describe
+from keras_alexnet.models.difference import describe
+from keras_alexnet.models.presets import choose_preset
 from keras_alexnet.training.optimizer import AlexNetSGD
 
 SCHEDULES = ("plateau", "as_run", "cosine", "constant")
@@ -18,8 +18,9 @@ class Recipe:
     where the text is silent. Vary one with `dataclasses.replace`:
 
     >>> import dataclasses
-    >>> from keras_alexnet.models.architecture import difference
-    >>> print(difference(PAPER, dataclasses.replace(PAPER, batch_size=64)))
+    >>> from keras_alexnet.models.difference import difference
+    >>> smaller = dataclasses.replace(PAPER_RECIPE, batch_size=64)
+    >>> print(difference(PAPER_RECIPE, smaller))
     batch_size: 128 -> 64
 
     Args:
@@ -108,8 +109,8 @@ class Recipe:
 
         Example:
 
-        >>> from keras_alexnet.models.architecture import PAPER
-        >>> round(SMALL_DATA.prepare(PAPER).lrn_alpha, 4)
+        >>> from keras_alexnet.models.presets import PAPER
+        >>> round(SMALL_DATA_RECIPE.prepare(PAPER).lrn_alpha, 4)
         0.3364
         """
         changes = {}
@@ -136,8 +137,8 @@ class Recipe:
 
         Example:
 
-        >>> from keras_alexnet.models.architecture import CAFFE
-        >>> sorted(PAPER.augmentation(CAFFE))
+        >>> from keras_alexnet.models.presets import CAFFE
+        >>> sorted(PAPER_RECIPE.augmentation(CAFFE))
         ['batch_size', 'color', 'crop', 'flip']
         """
         color = self.color_sigma > 0 and PCAColorAugmentation(
@@ -167,11 +168,11 @@ class Recipe:
         )
 
 
-PAPER = Recipe()
+PAPER_RECIPE = Recipe()
 
 # Net #145 as its author ran it; comments of layers/layer-params-145.cfg.
-CODE_2012 = dataclasses.replace(
-    PAPER,
+CODE_2012_RECIPE = dataclasses.replace(
+    PAPER_RECIPE,
     name="code_2012",
     # "killed" at epoch 91.
     epochs=91,
@@ -183,8 +184,8 @@ CODE_2012 = dataclasses.replace(
 
 # What trains on some ten thousand images. With the printed initialization the
 # loss stands at ln(classes) for many epochs there.
-SMALL_DATA = dataclasses.replace(
-    PAPER,
+SMALL_DATA_RECIPE = dataclasses.replace(
+    PAPER_RECIPE,
     name="small_data",
     epochs=40,
     # No validation images are needed to decide, and every epoch count works.
@@ -195,10 +196,13 @@ SMALL_DATA = dataclasses.replace(
     pixel_std=58.0,
 )
 
-PRESETS = {recipe.name: recipe for recipe in (PAPER, CODE_2012, SMALL_DATA)}
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (PAPER_RECIPE, CODE_2012_RECIPE, SMALL_DATA_RECIPE)
+}
 
 
-def resolve(recipe):
+def resolve_recipe(recipe):
     """A `Recipe` from itself or from a preset's lower-case name.
 
     Args:
@@ -213,7 +217,7 @@ def resolve(recipe):
 
     Example:
 
-    >>> resolve("code_2012").epochs
+    >>> resolve_recipe("code_2012").epochs
     91
     """
-    return choose(recipe, PRESETS, "recipe")
+    return choose_preset(recipe, RECIPES, "recipe")

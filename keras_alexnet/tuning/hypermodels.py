@@ -6,9 +6,9 @@ import pathlib
 
 import numpy as np
 
-from keras_alexnet.models.architecture import resolve
-from keras_alexnet.training.recipe import resolve as resolve_recipe
-from keras_alexnet.tuning.intervals import mean_and_error
+from keras_alexnet.models.presets import resolve_architecture
+from keras_alexnet.studies.intervals import mean_and_error
+from keras_alexnet.training.recipe import resolve_recipe as resolve_recipe
 from keras_alexnet.tuning.median_stop import MedianStop
 from keras_alexnet.tuning.spaces import ConnectivitySpace
 from keras_alexnet.tuning.spaces import LRNSpace
@@ -56,14 +56,14 @@ def LRNHyperModel(
     >>> import tempfile
     >>> import keras_tuner
     >>> from keras_alexnet.data import load_source
-    >>> from keras_alexnet.tuning import Experiment
+    >>> from keras_alexnet.studies import Experiment
     >>> source = load_source("digits", holdout=0.2)
     >>> folder = tempfile.mkdtemp()
     >>> hypermodel = LRNHyperModel(Experiment(source, folder, input_size=64))
     >>> hypermodel.architecture(keras_tuner.HyperParameters()).lrn_n
     5
     """
-    space = LRNSpace(resolve(architecture))
+    space = LRNSpace(resolve_architecture(architecture))
     return _hypermodel_class()(experiment, space, recipe, seeds, stop_hopeless)
 
 
@@ -86,7 +86,7 @@ def ConnectivityHyperModel(
     Raises:
         ValueError: As of `LRNHyperModel`, or if there is but one column.
     """
-    space = ConnectivitySpace(resolve(architecture))
+    space = ConnectivitySpace(resolve_architecture(architecture))
     return _hypermodel_class()(experiment, space, recipe, seeds, stop_hopeless)
 
 
@@ -183,7 +183,7 @@ def summarize(runs):
 
     Example:
 
-    >>> from keras_alexnet.tuning.runs import Run
+    >>> from keras_alexnet.studies.run_files import Run
     >>> runs = [Run("completed", i, 40, e, 0.0) for i, e in enumerate((1, 3))]
     >>> summarize(runs)["val_top1_error"]
     2.0

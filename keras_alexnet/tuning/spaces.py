@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from keras_alexnet.tuning.author import CONNECTIONS
-from keras_alexnet.tuning.author import NORMS
+from keras_alexnet.studies.history_2012 import CONNECTIONS
+from keras_alexnet.studies.history_2012 import NORMS
 
 # How the words of `Architecture.stages` are ordered, by where the
 # normalization stands. Max-pooling and ReLU may be swapped, so "before relu"
@@ -103,7 +103,7 @@ class LRNSpace:
 
     def _norms(self):
         names = zip(("conv1", "conv2"), self.base.stages, strict=False)
-        found = [name for name, words in names if "norm" in words.split()]
+        found = [name for name, words in names if "norm" in words]
         return " ".join(found) or "none"
 
 
@@ -157,7 +157,6 @@ def _float(hp, name, low, high, default, sampling="linear"):
 
 
 def _order(words):
-    words = words.split()
     if "norm" not in words:
         return "after relu"
     place = words.index("norm")
@@ -169,12 +168,12 @@ def _order(words):
 
 def _arranged(words, order):
     """Stages with the normalization in its place, or without it."""
-    if order == _order(words) and "norm" in words.split():
+    if order == _order(words) and "norm" in words:
         return words
-    words = set(words.split())
+    words = set(words)
     if order is None:
         words -= {"norm", "spatial_norm"}
         order = "after relu"
     else:
         words.add("norm")
-    return " ".join(word for word in ORDERS[order] if word in words)
+    return tuple(word for word in ORDERS[order] if word in words)

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from keras_alexnet.weights.atomic import replacing
+from keras_alexnet.disk import replacing
 from keras_alexnet.weights.caffe_generations import SETTINGS
 from keras_alexnet.weights.caffe_generations import last
 from keras_alexnet.weights.caffe_generations import merge_padding

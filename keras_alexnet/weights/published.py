@@ -9,6 +9,8 @@ import tempfile
 
 import keras
 
+from keras_alexnet.disk import cache_folder
+
 MIRROR = "KERAS_ALEXNET_WEIGHTS_MIRROR"
 
 # Seconds without a byte after which a server counts as dead.
@@ -97,18 +99,6 @@ PUBLISHED = {
 }
 
 
-def cache_folder():
-    """The folder of downloaded models: `models` in Keras's home.
-
-    Returns:
-        String. It exists.
-    """
-    home = os.environ.get("KERAS_HOME") or os.path.join("~", ".keras")
-    folder = os.path.join(os.path.expanduser(home), "models")
-    os.makedirs(folder, exist_ok=True)
-    return folder
-
-
 @contextlib.contextmanager
 def downloaded(weights):
     """Downloads a file of weights for the length of a block.
@@ -133,9 +123,9 @@ def downloaded(weights):
     mirror = os.environ.get(MIRROR)
     if mirror:
         url = f"{mirror.rstrip('/')}/{url.rsplit('/', 1)[-1]}"
-    with tempfile.TemporaryDirectory(
-        prefix=".download-", dir=cache_folder()
-    ) as folder:
+    models = cache_folder("models")
+    models.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=models) as folder:
         try:
             with _socket_timeout():
                 path = keras.utils.get_file(

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from keras_alexnet.weights.atomic import replacing
+from keras_alexnet.disk import replacing
 from keras_alexnet.weights.pytorch import read_pth
 
 

@@ -13,10 +13,10 @@ from column_networks import batch
 from column_networks import reference
 
 from keras_alexnet import AlexNet
+from keras_alexnet.columns import placement
 from keras_alexnet.distribution.column_parallel import ColumnParallelStrategy
 from keras_alexnet.distribution.conversion import to_columns
 from keras_alexnet.distribution.placed_graph import placed_step
-from keras_alexnet.layers import placement
 from keras_alexnet.models import PAPER
 from keras_alexnet.training import AlexNetSGD
 
@@ -148,9 +148,9 @@ def columns_of(model):
         pytest.param(
             {
                 "stages": (
-                    "norm pool activation",
-                    "spatial_norm activation",
-                    "pool activation",
+                    ("norm", "pool", "activation"),
+                    ("spatial_norm", "activation"),
+                    ("pool", "activation"),
                 ),
                 "dropout_position": "before",
             },

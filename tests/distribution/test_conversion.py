@@ -3,6 +3,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from column_networks import LOSS
 from column_networks import SMALL
 from column_networks import assert_same
@@ -11,10 +12,12 @@ from column_networks import network
 from column_networks import reference
 
 from keras_alexnet.distribution import ColumnParallelStrategy
+from keras_alexnet.distribution import Mirrored
 from keras_alexnet.distribution import load_weights
+from keras_alexnet.distribution import on_one_device
 from keras_alexnet.distribution import to_columns
 from keras_alexnet.distribution import to_grouped
-from keras_alexnet.distribution.column_state import transfer
+from keras_alexnet.distribution.state_transfer import transfer
 from keras_alexnet.training import AlexNetSGD
 
 DEVICES = ("/CPU:1", "/CPU:2")
@@ -174,3 +177,29 @@ def test_a_scaled_loss_goes_with_the_model(scope):
         if name == "optimizer":
             old, new = old.variables, new.variables
         assert_same(old, new, tolerance=0)
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        ColumnParallelStrategy(["/CPU:0", "/CPU:1"]),
+        Mirrored(["/CPU:0", "/CPU:1"]),
+    ],
+    ids=["columns", "mirrored"],
+)
+def test_a_trained_model_becomes_an_ordinary_one(strategy, tmp_path):
+    with strategy.scope():
+        model = network()
+        model.compile(keras.optimizers.SGD(1e-3, momentum=0.9), LOSS)
+    x, y = batch()
+    model.fit(x, y, batch_size=4, verbose=0)
+    ordinary = on_one_device(model)
+    assert ordinary.distribute_strategy is tf.distribute.get_strategy()
+    np.testing.assert_allclose(
+        ordinary.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-4
+    )
+    velocities = ordinary.optimizer.variables[2:]
+    assert any(np.any(v.numpy()) for v in velocities)
+    ordinary.save(tmp_path / "ordinary.keras")
+    loaded = keras.saving.load_model(tmp_path / "ordinary.keras")
+    assert_same(ordinary.weights, loaded.weights, tolerance=0)

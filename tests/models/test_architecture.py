@@ -2,21 +2,21 @@ import dataclasses
 
 import pytest
 
-from keras_alexnet.models import architecture
-from keras_alexnet.models.architecture import PAPER
-from keras_alexnet.models.architecture import PRESETS
-from keras_alexnet.models.architecture import difference
-from keras_alexnet.models.architecture import resolve
+from keras_alexnet.models import CODE_2012
+from keras_alexnet.models.difference import difference
 from keras_alexnet.models.geometry import conv_size
 from keras_alexnet.models.geometry import minimum_input_size
 from keras_alexnet.models.geometry import sizes
+from keras_alexnet.models.presets import ARCHITECTURES
+from keras_alexnet.models.presets import PAPER
+from keras_alexnet.models.presets import resolve_architecture
 
 
 def vary(**changes):
     return dataclasses.replace(PAPER, **changes)
 
 
-@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+@pytest.mark.parametrize("preset", ARCHITECTURES.values(), ids=ARCHITECTURES)
 def test_every_preset_keeps_the_sizes_of_the_paper(preset):
     found = sizes(preset)
     assert [found[f"conv{i}"] for i in (1, 2, 3, 4, 5)] == [55, 27, 13, 13, 13]
@@ -41,7 +41,7 @@ def test_conv_size(size, kernel, stride, padding, want):
 def test_smallest_image_by_hand():
     # OWT, floor: pool5 needs 3, so pool2 3, so conv2 7, pool1 7, conv1 15,
     # which 11 + 14 * 4 - 2 * 2 = 63 pixels give: torchvision's own minimum.
-    assert minimum_input_size(resolve("owt")) == 63
+    assert minimum_input_size(resolve_architecture("owt")) == 63
     # PAPER, ceil: pool5 needs 2, so conv2 4, so conv1 8; 11 + 6 * 4 + 1 = 36.
     assert minimum_input_size(PAPER) == 36
 
@@ -75,12 +75,12 @@ def test_str_has_a_line_per_field():
 
 
 def test_resolve():
-    assert resolve(PAPER) is PAPER
-    assert resolve("code_2012") is architecture.CODE_2012
+    assert resolve_architecture(PAPER) is PAPER
+    assert resolve_architecture("code_2012") is CODE_2012
     with pytest.raises(ValueError, match="one of paper, code_2012.*'vgg'"):
-        resolve("vgg")
+        resolve_architecture("vgg")
     with pytest.raises(TypeError, match="an `Architecture` or the name"):
-        resolve(None)
+        resolve_architecture(None)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_resolve():
         ({"dropout_position": "in"}, "`dropout_position` must be one of"),
         ({"mean": "none"}, "`mean` must be one of"),
         ({"channel_order": "gbr"}, "`channel_order` must be one of"),
-        ({"stages": ("relu",) * 5}, "`stages` must be made of the words"),
+        ({"stages": ("relu",) * 5}, "one tuple per convolutional layer"),
         ({"paddings": ("full",) * 5}, "`paddings` must be of"),
         ({"initial_biases": ("x",) * 8}, "`initial_biases` must be of"),
         ({"cross": ("conv9",)}, "`cross` must name layers among"),

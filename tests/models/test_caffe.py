@@ -10,12 +10,12 @@ from small_networks import outputs
 from small_networks import predict
 from small_networks import small
 
-from keras_alexnet.models.architecture import CAFFE
-from keras_alexnet.models.architecture import CAFFENET
-from keras_alexnet.models.architecture import difference
-from keras_alexnet.models.caffe import read_caffe
-from keras_alexnet.models.caffe import read_mean_image
+from keras_alexnet.models.caffe_import import read_caffe
+from keras_alexnet.models.caffe_import import read_mean_image
+from keras_alexnet.models.difference import difference
 from keras_alexnet.models.geometry import sizes
+from keras_alexnet.models.presets import CAFFE
+from keras_alexnet.models.presets import CAFFENET
 from keras_alexnet.models.pretrained import load_weights
 from keras_alexnet.models.pretrained import save_weights
 

@@ -15,7 +15,7 @@ from small_networks import outputs
 from small_networks import small
 
 from keras_alexnet.models import pretrained
-from keras_alexnet.models.architecture import PRESETS
+from keras_alexnet.models.presets import ARCHITECTURES
 from keras_alexnet.models.pretrained import architecture_of
 from keras_alexnet.models.pretrained import load_weights
 from keras_alexnet.models.pretrained import save_weights
@@ -125,11 +125,11 @@ FITS = {
 
 def narrow(preset):
     """A preset with a sixteenth of its own filters."""
-    filters = tuple(count // 16 for count in PRESETS[preset].filters)
+    filters = tuple(count // 16 for count in ARCHITECTURES[preset].filters)
     return small(preset, input_size=99, filters=filters)
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", ARCHITECTURES)
 @pytest.mark.parametrize("file", FITS)
 def test_what_can_be_loaded_into_what(file, preset, tmp_path):
     source = narrow(file)

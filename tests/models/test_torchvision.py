@@ -10,8 +10,8 @@ from small_networks import outputs
 from small_networks import predict
 from small_networks import small
 
-from keras_alexnet.models.architecture import OWT
-from keras_alexnet.models.architecture import difference
+from keras_alexnet.models.difference import difference
+from keras_alexnet.models.presets import OWT
 from keras_alexnet.models.pretrained import load_weights
 from keras_alexnet.models.pretrained import save_weights
 from keras_alexnet.models.torchvision import MODULES

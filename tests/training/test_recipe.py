@@ -5,17 +5,17 @@ import pytest
 from keras_alexnet.models import CODE_2012 as NET_2012
 from keras_alexnet.models import PAPER as PRINTED
 from keras_alexnet.models import difference
-from keras_alexnet.training import CODE_2012
-from keras_alexnet.training import PAPER
-from keras_alexnet.training import SMALL_DATA
+from keras_alexnet.training import CODE_2012_RECIPE
+from keras_alexnet.training import PAPER_RECIPE
+from keras_alexnet.training import SMALL_DATA_RECIPE
 from keras_alexnet.training import Recipe
-from keras_alexnet.training.recipe import PRESETS
-from keras_alexnet.training.recipe import resolve
+from keras_alexnet.training.recipe import RECIPES
+from keras_alexnet.training.recipe import resolve_recipe
 
 
 def test_the_papers_values():
-    assert PAPER == Recipe()
-    assert dataclasses.asdict(PAPER) == {
+    assert PAPER_RECIPE == Recipe()
+    assert dataclasses.asdict(PAPER_RECIPE) == {
         "name": "paper",
         "batch_size": 128,
         "epochs": 90,
@@ -37,25 +37,25 @@ def test_the_papers_values():
 
 
 def test_what_the_presets_change():
-    assert difference(PAPER, CODE_2012).splitlines() == [
+    assert difference(PAPER_RECIPE, CODE_2012_RECIPE).splitlines() == [
         "epochs: 90 -> 91",
         "schedule: plateau -> as_run",
         "color_division: False -> True",
     ]
     changed = {
         line.split(":")[0]
-        for line in difference(PAPER, SMALL_DATA).splitlines()
+        for line in difference(PAPER_RECIPE, SMALL_DATA_RECIPE).splitlines()
     }
     assert changed == {"epochs", "schedule", "initialization", "pixel_std"}
 
 
 def test_the_papers_recipe_leaves_the_architecture_alone():
-    assert PAPER.prepare(NET_2012) == NET_2012
-    assert CODE_2012.prepare(PRINTED) == PRINTED
+    assert PAPER_RECIPE.prepare(NET_2012) == NET_2012
+    assert CODE_2012_RECIPE.prepare(PRINTED) == PRINTED
 
 
 def test_small_data_prepares_the_architecture():
-    net = SMALL_DATA.prepare(NET_2012)
+    net = SMALL_DATA_RECIPE.prepare(NET_2012)
     assert net.initial_stds == ("he",) * 8
     assert net.initial_biases == (0.0,) * 8
     assert net.pixel_std == (58.0,) * 3
@@ -91,7 +91,7 @@ def test_the_optimizer_has_the_recipes_values():
 
 
 def test_augmentation():
-    arguments = CODE_2012.augmentation(PRINTED)
+    arguments = CODE_2012_RECIPE.augmentation(PRINTED)
     color = arguments.pop("color")
     assert arguments == {"batch_size": 128, "crop": "random", "flip": True}
     config = color.get_config()
@@ -102,19 +102,19 @@ def test_augmentation():
 
 
 def test_it_prints_one_line_per_field():
-    lines = str(SMALL_DATA).splitlines()
+    lines = str(SMALL_DATA_RECIPE).splitlines()
     assert len(lines) == len(dataclasses.fields(Recipe))
     assert lines[0].split() == ["name", "small_data"]
 
 
 def test_resolve():
-    assert resolve("paper") is PAPER
-    assert resolve(SMALL_DATA) is SMALL_DATA
-    assert list(PRESETS) == ["paper", "code_2012", "small_data"]
+    assert resolve_recipe("paper") is PAPER_RECIPE
+    assert resolve_recipe(SMALL_DATA_RECIPE) is SMALL_DATA_RECIPE
+    assert list(RECIPES) == ["paper", "code_2012", "small_data"]
     with pytest.raises(ValueError, match="one of paper, code_2012, .*'Paper'"):
-        resolve("Paper")
+        resolve_recipe("Paper")
     with pytest.raises(TypeError, match="`recipe` must be a `Recipe` or"):
-        resolve(90)
+        resolve_recipe(90)
 
 
 @pytest.mark.parametrize(
@@ -123,4 +123,4 @@ def test_resolve():
 )
 def test_choices_are_checked(field, value):
     with pytest.raises(ValueError, match=f"`{field}` must be.*{value!r}"):
-        dataclasses.replace(PAPER, **{field: value})
+        dataclasses.replace(PAPER_RECIPE, **{field: value})

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from keras_alexnet.models.architecture import PAPER
+from keras_alexnet.models.presets import PAPER
 from keras_alexnet.tuning import ConnectivityHyperModel
 from keras_alexnet.tuning import LRNHyperModel
 from keras_alexnet.tuning import try_first

@@ -1,0 +1,65 @@
+"""Decoded images, kept in memory or in a file."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_alexnet.disk import replacing
+
+
+def keep_in_memory(load, count, shape):
+    """Calls `load` for all indices, in parallel, and keeps the results.
+
+    Args:
+        load: Function from an int64 scalar tensor to a uint8 tensor.
+        count: Integer, how many indices there are.
+        shape: Tuple, the shape of each result.
+
+    Returns:
+        Function that looks a result up.
+    """
+    with tf.device("CPU:0"):
+        kept = tf.Variable(tf.zeros((count, *shape), tf.uint8), trainable=False)
+    for rows, images in _loaded(load, count):
+        # In place, where a slice assignment would copy the whole variable.
+        kept.scatter_update(tf.IndexedSlices(images, rows))
+    return kept.sparse_read
+
+
+def keep_in_file(load, count, shape, path):
+    """Calls `load` for all indices once and for all, and keeps a file.
+
+    A file that is there is used as it is; one that is being written has
+    another name.
+
+    Args:
+        load: Function from an int64 scalar tensor to a uint8 tensor.
+        count: Integer, how many indices there are.
+        shape: Tuple, the shape of each result.
+        path: Path of the `.npy` file.
+
+    Returns:
+        Function that reads a result.
+    """
+    if not path.is_file():
+        with replacing(path) as temporary:
+            array = np.lib.format.open_memmap(
+                temporary, "w+", "uint8", (count, *shape)
+            )
+            for rows, images in _loaded(load, count):
+                array[rows.numpy()] = images.numpy()
+            array.flush()
+    kept = np.load(path, mmap_mode="r")
+
+    def read(index):
+        image = tf.numpy_function(
+            lambda i: np.array(kept[i]), [index], tf.uint8, stateful=False
+        )
+        return tf.ensure_shape(image, shape)
+
+    return read
+
+
+def _loaded(load, count):
+    indices = tf.data.Dataset.range(count)
+    images = indices.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    return tf.data.Dataset.zip(indices, images).batch(64).prefetch(2)

@@ -1,0 +1,168 @@
+"""TFDS data sets, as a source."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from keras_alexnet.data.disk_cache import cache_path
+from keras_alexnet.data.disk_cache import cached_array
+from keras_alexnet.data.disk_cache import digest
+from keras_alexnet.data.lookup import lookup
+from keras_alexnet.data.source import Split
+from keras_alexnet.data.source import stored_split
+
+# Up to here the encoded images of a split are kept in memory; beyond, they
+# are read from their files by position.
+MEMORY_LIMIT = 2**30
+
+
+def open_tfds(name, data_dir, split_names, memory_limit=None):
+    """Makes splits of a TFDS data set; downloads it if it is not there.
+
+    Splits whose labels are all -1 (ImageNet's test images) are left out.
+
+    Args:
+        name: String, TFDS's name, such as `"imagenette/160px-v2"`, or the
+            folder that holds a prepared set's `dataset_info.json`.
+        data_dir: TFDS's data folder, or `None` for TFDS's default.
+        split_names: Names of the splits that are looked for.
+        memory_limit: Integer, bytes. Defaults to `MEMORY_LIMIT`.
+
+    Returns:
+        Tuple `(class_names, splits, fingerprint)`.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            f'{name!r} is neither a folder nor "digits", and TFDS, which '
+            "may know it, is not installed: `pip install tensorflow-datasets`"
+        ) from error
+    builder = _builder(tfds, name, data_dir)
+    limit = MEMORY_LIMIT if memory_limit is None else memory_limit
+    keys = _keys(builder.info)
+    class_names = tuple(builder.info.features[keys[1]].names)
+    builder.download_and_prepare()
+    splits, sizes = {}, []
+    for split in split_names:
+        if split not in builder.info.splits:
+            continue
+        info = builder.info.splits[split]
+        # A local copy may hold fewer examples than the published version.
+        sizes += [split, info.num_examples, info.num_bytes]
+        in_memory = info.num_bytes <= limit
+        read = _read_all if in_memory else _by_position
+        opened = read(builder, split, keys)
+        if opened.fetch(tf.constant(0, tf.int64))[1] >= 0:
+            splits[split] = opened
+    return class_names, splits, digest(builder.info.full_name, *sizes)
+
+
+def _builder(tfds, name, data_dir):
+    if os.path.isfile(os.path.join(name, "dataset_info.json")):
+        return tfds.builder_from_directory(name)
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError as error:
+        raise ValueError(
+            '`source` must be "digits", a folder of class folders (with no '
+            "`data_dir`, which is TFDS's), a TFDS name or arrays. "
+            f"Received: source={name!r}, data_dir={data_dir!r}"
+        ) from error
+
+
+def _keys(info):
+    """The features that are the image and the label."""
+    import tensorflow_datasets as tfds
+
+    keys = info.supervised_keys or ("image", "label")
+    kinds = (tfds.features.Image, tfds.features.ClassLabel)
+    for key, kind in zip(keys, kinds, strict=True):
+        if not isinstance(dict(info.features).get(key), kind):
+            raise ValueError(
+                f"{info.full_name} is not a set of images with one class each:"
+                f" its feature {key!r} is no {kind.__name__}. "
+                f"It has: {list(info.features)}"
+            )
+    return keys
+
+
+def _read_all(builder, split, keys):
+    import tensorflow_datasets as tfds
+
+    examples = builder.as_dataset(
+        split=split,
+        decoders={keys[0]: tfds.decode.SkipDecoding()},
+        read_config=tfds.ReadConfig(
+            interleave_cycle_length=1, add_tfds_id=True, try_autocache=False
+        ),
+    )
+    images, labels, ids = [], [], []
+    for batch in examples.batch(1024).as_numpy_iterator():
+        images += batch[keys[0]].tolist()
+        labels += batch[keys[1]].tolist()
+        ids += batch["tfds_id"].tolist()
+    return stored_split(images, labels, ids, encoded=True)
+
+
+def _by_position(builder, split, keys):
+    """Reads records where they lie, so that any order costs the same."""
+    import tensorflow_datasets as tfds
+
+    info = builder.info
+    if info.file_format != tfds.core.FileFormat.TFRECORD:
+        raise ValueError(
+            f"{info.full_name} is too large to be kept in memory and stored "
+            f"as {info.file_format.value}. Store it as tfrecord"
+        )
+    files = [os.fspath(path) for path in info.splits[split].filepaths]
+    positions = _record_positions(files, info.splits[split])
+    where = lookup(positions)
+
+    def read(file, start, length):
+        with open(files[file], "rb", buffering=0) as records:
+            records.seek(start)
+            return records.read(length)
+
+    def fetch(index):
+        record = tf.numpy_function(
+            read, tf.unstack(where(index), 3), tf.string, stateful=False
+        )
+        example = info.features.deserialize_example(
+            tf.ensure_shape(record, ()),
+            decoders={keys[0]: tfds.decode.SkipDecoding()},
+        )
+        name = tf.strings.join([split, "[", tf.strings.as_string(index), "]"])
+        return example[keys[0]], tf.cast(example[keys[1]], tf.int64), name
+
+    return Split(len(positions), fetch, encoded=True)
+
+
+def _record_positions(files, split_info):
+    """Array of (file, start, length) of all records, kept on disk."""
+    stats = [os.stat(file) for file in files]
+    versions = [f"{s.st_size} {s.st_mtime_ns}" for s in stats]
+    path = cache_path("records", *files, *versions)
+    sizes = [s.st_size for s in stats]
+    return cached_array(path, lambda: _find_records(files, sizes, split_info))
+
+
+def _find_records(files, sizes, split_info):
+    positions = []
+    for number, (file, size) in enumerate(zip(files, sizes, strict=True)):
+        offset = 0
+        with open(file, "rb") as records:
+            while offset < size:
+                records.seek(offset)
+                length = int.from_bytes(records.read(8), "little")
+                # 8 bytes of length and 4 of checksum before, 4 behind.
+                positions.append((number, offset + 12, length))
+                offset += 12 + length + 4
+    if len(positions) != split_info.num_examples:
+        raise ValueError(
+            f"{files[0]} and its like hold {len(positions)} records, but "
+            f"dataset_info.json says {split_info.num_examples}: a file is "
+            "truncated or missing"
+        )
+    return np.array(positions, "int64")

@@ -1,0 +1,176 @@
+"""Variants of an `Architecture`, each of which takes one idea away."""
+
+import dataclasses
+
+# Section 5: biases "in the second, fourth, and fifth convolutional layers, as
+# well as in the fully-connected hidden layers"; not in these.
+ZERO_BIASES = ("conv1", "conv3")
+
+
+def with_norms(architecture, *names):
+    """Normalization after no other layers than these.
+
+    The norm within each map goes with the one across maps, as in net #148.
+
+    Args:
+        architecture: An `Architecture`.
+        *names: Strings such as `"conv1"`.
+
+    Returns:
+        An `Architecture`.
+
+    Example:
+
+    >>> from keras_alexnet.models.presets import PAPER
+    >>> with_norms(PAPER, "conv2").stages[:2]
+    (('activation', 'pool'), ('activation', 'norm', 'pool'))
+    """
+    stages = tuple(
+        stages if name in names else _without_norms(stages)
+        for name, stages in zip(
+            architecture.conv_names, architecture.stages, strict=True
+        )
+    )
+    return dataclasses.replace(architecture, stages=stages)
+
+
+def without_norms(architecture):
+    """No normalization at all: `with_norms` of no layers.
+
+    Args:
+        architecture: An `Architecture`.
+
+    Returns:
+        An `Architecture`.
+
+    Example:
+
+    >>> from keras_alexnet.models import CODE_2012
+    >>> without_norms(CODE_2012).stages[0]
+    ('pool', 'activation')
+    """
+    return with_norms(architecture)
+
+
+def without_overlap(architecture):
+    """Pooling windows as large as their strides (section 3.4).
+
+    Where pooling rounded up before, it rounds down now: 2 x 2 windows rounded
+    down give as many pixels as 3 x 3 windows rounded up.
+
+    Args:
+        architecture: An `Architecture`.
+
+    Returns:
+        An `Architecture`.
+
+    Example:
+
+    >>> from keras_alexnet.models import PAPER
+    >>> from keras_alexnet.models import sizes
+    >>> sizes(without_overlap(PAPER)) == sizes(PAPER)
+    True
+    """
+    return dataclasses.replace(
+        architecture,
+        pool_size=architecture.pool_strides,
+        pool_rounding="floor",
+    )
+
+
+def with_all_pooling(architecture):
+    """Pooling after every convolution."""
+    stages = tuple(
+        stages if "pool" in stages else (*stages, "pool")
+        for stages in architecture.stages
+    )
+    return dataclasses.replace(architecture, stages=stages)
+
+
+def one_column(architecture):
+    """One column with half of the kernels, as net #145-half.
+
+    The last convolution and the fully connected layers keep their widths, so
+    that the parameters are about as many (section 3.2, footnote).
+
+    Args:
+        architecture: An `Architecture`.
+
+    Returns:
+        An `Architecture`.
+
+    Example:
+
+    >>> from keras_alexnet.models.presets import CODE_2012
+    >>> from keras_alexnet.models.presets import ONE_GPU
+    >>> one_column(CODE_2012).filters == ONE_GPU.filters
+    True
+    """
+    *filters, last = architecture.filters
+    halves = tuple(width // architecture.columns for width in filters)
+    return dataclasses.replace(architecture, columns=1, filters=(*halves, last))
+
+
+def without_cross(architecture, name):
+    """A layer that sees its own column only."""
+    cross = tuple(other for other in architecture.cross if other != name)
+    return dataclasses.replace(architecture, cross=cross)
+
+
+def with_biases(architecture, value):
+    """The initial biases that the paper sets to 1, set to `value`.
+
+    Args:
+        architecture: An `Architecture`.
+        value: Float.
+
+    Returns:
+        An `Architecture`.
+
+    Example:
+
+    >>> from keras_alexnet.models.presets import CAFFE
+    >>> from keras_alexnet.models.presets import PAPER
+    >>> with_biases(PAPER, 0.1).initial_biases == CAFFE.initial_biases
+    True
+    """
+    zero = (*ZERO_BIASES, architecture.fc_names[-1])
+    biases = tuple(
+        0.0 if name in zero else float(value)
+        for name in architecture.layer_names
+    )
+    return dataclasses.replace(architecture, initial_biases=biases)
+
+
+def with_width(architecture, factor):
+    """All layers wider or narrower, rounded to whole columns.
+
+    Args:
+        architecture: An `Architecture`.
+        factor: Float.
+
+    Returns:
+        An `Architecture`.
+
+    Example:
+
+    >>> from keras_alexnet.models.presets import PAPER
+    >>> with_width(PAPER, 0.25).filters
+    (24, 64, 96, 96, 64)
+    """
+
+    def scaled(widths):
+        unit = architecture.columns
+        return tuple(
+            max(1, round(width * factor / unit)) * unit for width in widths
+        )
+
+    return dataclasses.replace(
+        architecture,
+        filters=scaled(architecture.filters),
+        fc_units=scaled(architecture.fc_units),
+    )
+
+
+def _without_norms(stages):
+    return tuple(s for s in stages if s not in ("norm", "spatial_norm"))

@@ -1,0 +1,104 @@
+"""A network with one convolution less."""
+
+import dataclasses
+
+from keras_alexnet.models.geometry import conv_size
+
+
+def without_conv(architecture, number):
+    """One convolution less; pooling, strides and crossings keep their places.
+
+    The next convolution (before the last, the one before) takes its place: it
+    keeps its kernels, and takes over stride, normalization and pooling if
+    the layer that is left out had some. A layer that saw all columns is
+    replaced by one that does.
+
+    Args:
+        architecture: An `Architecture`.
+        number: Integer, 1 for `conv1`.
+
+    Returns:
+        An `Architecture`; its layers are numbered anew.
+
+    Raises:
+        ValueError: If there is no such layer, or every layer normalizes or
+            pools.
+
+    Example:
+
+    >>> from keras_alexnet.models import PAPER
+    >>> from keras_alexnet.models import sizes
+    >>> shallow = without_conv(PAPER, 2)
+    >>> shallow.filters, shallow.cross
+    ((96, 384, 384, 256), ('conv2', 'fc6', 'fc7'))
+    >>> sizes(shallow)["pool4"] == sizes(PAPER)["pool5"]
+    True
+    """
+    count = len(architecture.stages)
+    if not 1 <= number <= count:
+        raise ValueError(
+            f"`number` must be in 1 to {count}. Received: number={number}"
+        )
+    left_out = number - 1
+    place = _plain_place(architecture, left_out)
+    strides = _drop(architecture.strides, place)
+    kernels = _drop(architecture.kernel_sizes, left_out)
+    return dataclasses.replace(
+        architecture,
+        filters=_drop(architecture.filters, left_out),
+        kernel_sizes=kernels,
+        strides=strides,
+        paddings=_fitting_paddings(architecture, left_out, kernels, strides),
+        stages=_drop(architecture.stages, place),
+        cross=_renumbered(architecture, left_out),
+        initial_stds=_drop(architecture.initial_stds, left_out),
+        initial_biases=_drop(architecture.initial_biases, left_out),
+    )
+
+
+def _plain_place(architecture, left_out):
+    """The place nearest behind, or else before, that only activates."""
+    plain = [
+        index
+        for index, stages in enumerate(architecture.stages)
+        if stages == ("activation",) and architecture.strides[index] == 1
+    ]
+    if not plain:
+        raise ValueError(
+            "A convolution can be left out where another has nothing but an "
+            f"activation behind it. Received: stages={architecture.stages}"
+        )
+    return next((index for index in plain if index >= left_out), plain[-1])
+
+
+def _fitting_paddings(architecture, left_out, kernels, strides):
+    """Paddings by which the first layer about keeps its output's size."""
+    paddings = _drop(architecture.paddings, left_out)
+    size = architecture.input_size
+    wanted = conv_size(
+        size,
+        architecture.kernel_sizes[0],
+        architecture.strides[0],
+        architecture.paddings[0],
+    )
+
+    def error(padding):
+        output = conv_size(size, kernels[0], strides[0], padding)
+        return abs(output - wanted)
+
+    # Of equally good ones its own.
+    first = min((paddings[0], "valid", "same", "ceil"), key=error)
+    return (first, *paddings[1:])
+
+
+def _renumbered(architecture, left_out):
+    names = architecture.conv_names
+    new = dict(zip(_drop(names, left_out), names, strict=False))
+    # Its heir sees all columns in its place.
+    new[names[left_out]] = names[min(left_out, len(names) - 2)]
+    cross = [new.get(name, name) for name in architecture.cross]
+    return tuple(dict.fromkeys(cross))
+
+
+def _drop(values, index):
+    return values[:index] + values[index + 1 :]

@@ -1,0 +1,150 @@
+"""One change at a time, several seeds, one table with intervals."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_alexnet.models.difference import difference
+from keras_alexnet.models.geometry import minimum_input_size
+from keras_alexnet.models.presets import resolve_architecture
+from keras_alexnet.studies.ablation_table import Ablation
+from keras_alexnet.studies.ablation_table import Row
+from keras_alexnet.studies.ablation_table import ended_runs
+from keras_alexnet.studies.changes import CHANGES
+from keras_alexnet.studies.changes import Change
+from keras_alexnet.studies.intervals import paired_difference
+from keras_alexnet.training.recipe import resolve_recipe as resolve_recipe
+
+BASELINE = Change("baseline")
+
+
+def run_ablation(
+    experiment,
+    architecture="paper",
+    recipe="small_data",
+    changes=CHANGES,
+    seeds=(0, 1, 2),
+    on_run=None,
+):
+    """Trains the baseline and each change with the same seeds.
+
+    Called again with the same `experiment.directory`, it trains only what is
+    missing.
+
+    Args:
+        experiment: An `Experiment`.
+        architecture: An `Architecture` or a preset's name, the baseline.
+        recipe: A `Recipe` or a preset's name.
+        changes: Sequence of `Change`.
+        seeds: Sequence of integers.
+        on_run: Function of a change's name and a `Run`, called after each.
+
+    Returns:
+        An `Ablation`. A change that the baseline has already, or that its
+        images are too small for, has a row that says so, and so has one that
+        makes the same network as another.
+
+    Raises:
+        ValueError: If no run of the baseline has ended well.
+    """
+    architecture, recipe = (
+        resolve_architecture(architecture),
+        resolve_recipe(recipe),
+    )
+    if not seeds:
+        raise ValueError(
+            f"`seeds` must be at least one integer. Received: seeds={seeds}"
+        )
+    base = _applied(BASELINE, architecture, recipe, experiment)
+
+    def train(name, pair):
+        runs = []
+        for seed in seeds:
+            runs.append(experiment.run(*pair, seed))
+            if on_run is not None:
+                on_run(name, runs[-1])
+        return tuple(runs)
+
+    baseline = train(BASELINE.name, base)
+    if not ended_runs(baseline):
+        raise ValueError(
+            "No run of the baseline has ended well: "
+            + "; ".join(run.message for run in baseline)
+        )
+    rows = [Row(BASELINE.name, baseline)]
+    trained = {}
+    for change in changes:
+        try:
+            pair = _applied(change, architecture, recipe, experiment)
+        except ValueError as error:
+            rows.append(Row(change.name, (), reason=str(error)))
+            continue
+        reason = _obstacle(pair, base, experiment.input_size)
+        runs = () if reason else train(change.name, pair)
+        rows.append(
+            _row(change.name, runs, baseline, reason or _twin(pair, trained))
+        )
+        trained[change.name] = pair
+    return Ablation(experiment, tuple(rows))
+
+
+def _applied(change, architecture, recipe, experiment):
+    """The architecture and the recipe of a change, to be run."""
+    recipe = change.recipe(recipe)
+    prepared = dataclasses.replace(
+        recipe.prepare(architecture), input_size=experiment.input_size
+    )
+    return change.architecture(prepared), recipe
+
+
+def _same(pair, other):
+    """Whether two pairs train the same network in the same way."""
+    first, second = (
+        (_effective(architecture), recipe)
+        for architecture, recipe in (pair, other)
+    )
+    return not any(map(difference, first, second))
+
+
+def _effective(architecture):
+    """The architecture without what has no effect in it."""
+    if architecture.columns == 1:
+        architecture = dataclasses.replace(
+            architecture, cross=(), lrn_across_columns=False
+        )
+    if not any("norm" in stages for stages in architecture.stages):
+        architecture = dataclasses.replace(architecture, normalization="lrn")
+    return architecture
+
+
+def _obstacle(pair, base, input_size):
+    if _same(pair, base):
+        return "the baseline is like this, or has nothing to change"
+    least = minimum_input_size(pair[0])
+    if least > input_size:
+        return f"needs images of {least} pixels or more"
+    return ""
+
+
+def _twin(pair, trained):
+    """Says which change makes the same network, if one does."""
+    for name, other in trained.items():
+        if _same(pair, other):
+            return f"the network of {name!r}:"
+    return ""
+
+
+def _row(name, runs, baseline, reason):
+    ended = {run.seed: run for run in ended_runs(runs)}
+    pairs = [
+        (ended[b.seed], b) for b in ended_runs(baseline) if b.seed in ended
+    ]
+    if not pairs:
+        return Row(name, runs, reason=reason)
+    intervals = [
+        paired_difference(
+            *np.transpose([[getattr(r, f) for r in p] for p in pairs])
+        )
+        for f in ("top1_error", "top5_error")
+    ]
+    return Row(name, runs, *intervals, reason)

@@ -1,0 +1,159 @@
+"""The table of an ablation study."""
+
+import csv
+import dataclasses
+import pathlib
+
+from keras_alexnet.studies.history_2012 import LOGGED_EFFECTS
+from keras_alexnet.studies.history_2012 import PAPER_EFFECTS
+from keras_alexnet.studies.intervals import mean_and_error
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A change and what it did.
+
+    Args:
+        name: String, the change's.
+        runs: Tuple of `Run`, one per seed; empty if it was not run.
+        top1, top5: `Interval`s of the paired differences of the errors from
+            the baseline's, in [-1, 1]; `None` where there is no pair.
+        reason: String, why it was not run, or not by itself.
+    """
+
+    name: str
+    runs: tuple = ()
+    top1: object = None
+    top5: object = None
+    reason: str = ""
+
+    def record(self):
+        """A dict for a table; errors in percent, differences in points."""
+        ended = ended_runs(self.runs)
+        record = {
+            "change": self.name,
+            "n": len(ended),
+            "failed": len(self.runs) - len(ended),
+        }
+        for name, errors in (
+            ("top1", [run.top1_error for run in ended]),
+            ("top5", [run.top5_error for run in ended]),
+        ):
+            mean, error = mean_and_error(errors) if errors else (None, None)
+            record[f"{name}_error"] = _percent(mean)
+            record[f"{name}_standard_error"] = _percent(error)
+            interval = getattr(self, name)
+            for part in ("value", "low", "high"):
+                bound = None if interval is None else getattr(interval, part)
+                part = "difference" if part == "value" else part
+                record[f"{name}_{part}"] = _percent(bound)
+        record["contains_zero"] = self.top1 and self.top1.contains(0)
+        record["paper"] = PAPER_EFFECTS.get(self.name, "")
+        record["logs_2012"] = LOGGED_EFFECTS.get(self.name, "")
+        record["reason"] = self.reason
+        return record
+
+
+@dataclasses.dataclass(frozen=True)
+class Ablation:
+    """The rows of an ablation study, the baseline first; `str()` is a table.
+
+    Args:
+        experiment: The `Experiment`.
+        rows: Tuple of `Row`.
+    """
+
+    experiment: object
+    rows: tuple
+
+    def records(self):
+        """List of dicts, one per row, see `Row.record`."""
+        return [row.record() for row in self.rows]
+
+    def __str__(self):
+        cells = [("", "top-1 error, %", "difference, points", "paper", "logs")]
+        cells += [_cells(record) for record in self.records()]
+        columns = list(zip(*cells, strict=True))
+        widths = [max(map(len, column)) for column in columns]
+        lines = [str(self.experiment)]
+        for row in cells:
+            padded = map(str.ljust, row, widths)
+            lines.append("  ".join(padded).rstrip())
+        return "\n".join([*lines, *self._notes()])
+
+    def save(self, directory):
+        """Writes `ablation.csv`, `runs.csv` and `ablation.txt`.
+
+        Args:
+            directory: Path, made if need be.
+        """
+        directory = pathlib.Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        _write_csv(directory / "ablation.csv", self.records())
+        _write_csv(
+            directory / "runs.csv",
+            [
+                {
+                    "change": row.name,
+                    "split": self.experiment.split,
+                    **{
+                        name: value
+                        for name, value in dataclasses.asdict(run).items()
+                        if name != "curve"
+                    },
+                }
+                for row in self.rows
+                for run in row.runs
+            ],
+        )
+        (directory / "ablation.txt").write_text(f"{self}\n")
+
+    def _notes(self):
+        tested = sum(
+            row.top1 is not None and len(row.runs) > 1 and not row.reason
+            for row in self.rows
+        )
+        return (
+            "± standard error of the mean over (n) seeds. Difference from the "
+            "baseline of the same seeds,",
+            "with Student's 95 % interval: it speaks of seeds, not of other "
+            "test images. Of "
+            f"{tested} intervals {0.05 * tested:.1f} miss 0 by chance.",
+            "paper, logs: top-1 / top-5, ImageNet, single runs.",
+        )
+
+
+def ended_runs(runs):
+    """Those of a sequence of `Run` that were trained to the end."""
+    return [run for run in runs if run.status == "completed"]
+
+
+def _percent(value):
+    return None if value is None else 100 * value
+
+
+def _cells(record):
+    ours = ""
+    if record["n"]:
+        ours = (
+            f"{record['top1_error']:5.2f} ± "
+            f"{record['top1_standard_error']:.2f} ({record['n']})"
+        )
+    notes = [record["reason"]]
+    if record["top1_difference"] is not None:
+        notes.append(
+            f"{record['top1_difference']:+6.2f} "
+            f"({record['top1_low']:+.2f} to {record['top1_high']:+.2f})"
+        )
+        notes.append("contains 0" if record["contains_zero"] else "")
+    if record["failed"]:
+        notes.append(f"{record['failed']} failed")
+    note = " ".join(filter(None, notes))
+    return record["change"], ours, note, record["paper"], record["logs_2012"]
+
+
+def _write_csv(path, records):
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, records[0])
+        writer.writeheader()
+        writer.writerows(records)

@@ -1,0 +1,247 @@
+"""Networks trained and judged alike, each once, their results kept."""
+
+import dataclasses
+import math
+import os
+import pathlib
+import shutil
+import time
+
+import keras
+import numpy as np
+
+from keras_alexnet.data.crops import center_view
+from keras_alexnet.data.means import mean_image
+from keras_alexnet.data.pipelines import TrainingData
+from keras_alexnet.data.pipelines import evaluation_data
+from keras_alexnet.data.source import Source
+from keras_alexnet.evaluation.views import evaluate
+from keras_alexnet.models.alexnet import AlexNet
+from keras_alexnet.studies.run_files import Run
+from keras_alexnet.studies.run_files import is_failure
+from keras_alexnet.studies.run_files import read_run
+from keras_alexnet.studies.run_files import same_setting
+from keras_alexnet.studies.run_files import setting_key
+from keras_alexnet.studies.run_files import write_run
+from keras_alexnet.training.fit import fit
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """What all networks of a study share: images, crops, how they are judged.
+
+    Each training is kept under a name made of all that it depends on. Asked
+    for again, be it by a process that follows a killed one, it is read, or
+    resumed where it was.
+
+    Args:
+        source: A `Source`, see `load_source`. Its split `"holdout"`, if there
+            is one, is validated on after each epoch.
+        directory: Path, where results are kept.
+        input_size: Pixels per side of the crops.
+        split: The split that is judged.
+        views: As in `evaluate`.
+        cache: As of `TrainingData`; a folder serves all networks.
+
+    Raises:
+        ValueError: If the source has no such split.
+
+    Example:
+
+    >>> import tempfile
+    >>> from keras_alexnet.data import load_source
+    >>> source = load_source("digits", holdout=0.2)
+    >>> print(Experiment(source, tempfile.mkdtemp(), input_size=36))
+    digits, split "holdout", n = 287, center view, 36 x 36 pixels
+    """
+
+    source: Source
+    directory: str | os.PathLike
+    input_size: int = 224
+    split: str = "holdout"
+    views: str = "center"
+    cache: str | os.PathLike | None = None
+
+    def __post_init__(self):
+        if self.split not in self.source.splits:
+            raise ValueError(
+                f"`split` must be one of {list(self.source.splits)}; "
+                '`load_source(..., holdout=0.1)` makes a "holdout". '
+                f"Received: split={self.split!r}"
+            )
+
+    def __str__(self):
+        view = "view" if self.views == "center" else "views"
+        return (
+            f'{self.source.name}, split "{self.split}", '
+            f"n = {self.source.counts[self.split]}, {self.views} {view}, "
+            f"{self.input_size} x {self.input_size} pixels"
+        )
+
+    def network(self, architecture):
+        """An untrained `keras.Model` of an `Architecture`, for raw pixels."""
+        return AlexNet(
+            input_shape=(self.input_size, self.input_size, 3),
+            classes=len(self.source.class_names),
+            architecture=architecture,
+            include_preprocessing=True,
+        )
+
+    def run(self, architecture, recipe, seed, callbacks=(), verbose=0):
+        """Trains a network and judges it, unless that was done before.
+
+        Args:
+            architecture: An `Architecture`, prepared by the recipe.
+            recipe: A `Recipe`.
+            seed: Integer, of the weights, the order and the augmentation.
+            callbacks: List of further Keras callbacks. One with a true
+                attribute `hopeless` afterwards marks the run as `"stopped"`.
+            verbose: As in `keras.Model.fit`.
+
+        Returns:
+            A `Run`. It is `"failed"` if numbers were not finite or memory did
+            not suffice; other errors are raised.
+        """
+        setting = self._setting(architecture, recipe, seed)
+        folder = pathlib.Path(self.directory) / "runs" / setting_key(setting)
+        if (folder / "run.json").exists():
+            kept = read_run(folder / "run.json")
+            may_stop = any(hasattr(c, "hopeless") for c in callbacks)
+            if not kept.transient and (kept.status != "stopped" or may_stop):
+                return kept
+        start = time.monotonic()
+        try:
+            run = self._train(
+                architecture, recipe, seed, folder, callbacks, verbose
+            )
+        except Exception as error:
+            if not is_failure(error):
+                raise
+            run = Run(
+                "failed",
+                seed,
+                recipe.epochs,
+                message=str(error) or type(error).__name__,
+                # Memory may suffice another time.
+                transient=not isinstance(error, FloatingPointError),
+            )
+        run = dataclasses.replace(run, seconds=time.monotonic() - start)
+        write_run(folder / "run.json", run, setting)
+        shutil.rmtree(folder / "backup", ignore_errors=True)
+        return run
+
+    def runs(self, recipe=None):
+        """List of `Run`: all trainings in the directory that have ended.
+
+        Args:
+            recipe: A `Recipe`. If given, only its runs on these images.
+        """
+        wanted = {}
+        if recipe is not None:
+            setting = self._setting(None, recipe, None)
+            wanted = {"recipe": setting["recipe"], **self._images_setting()}
+        folder = pathlib.Path(self.directory) / "runs"
+        return [
+            read_run(path)
+            for path in sorted(folder.glob("*/run.json"))
+            if same_setting(path, wanted)
+        ]
+
+    def key(self, *details):
+        """A short name for these images and what else a study depends on.
+
+        Args:
+            *details: Dataclasses, or what JSON can hold.
+
+        Returns:
+            String of 8 characters.
+        """
+        details = [
+            dataclasses.asdict(x) if dataclasses.is_dataclass(x) else x
+            for x in details
+        ]
+        return setting_key({"details": details, **self._images_setting()})[:8]
+
+    def _setting(self, architecture, recipe, seed):
+        """All that the result depends on."""
+        parts = {"architecture": architecture, "recipe": recipe}
+        parts = {
+            name: dataclasses.asdict(x)
+            for name, x in parts.items()
+            if x is not None
+        }
+        for part in parts.values():
+            # Of no influence; the size is the experiment's.
+            part.pop("name")
+            part.pop("input_size", None)
+        return {**parts, "seed": seed, **self._images_setting()}
+
+    def _images_setting(self):
+        return {
+            "source": self.source.name,
+            "fingerprint": self.source.fingerprint,
+            "split": self.split,
+            "views": self.views,
+            "input_size": self.input_size,
+        }
+
+    def _train(self, architecture, recipe, seed, folder, callbacks, verbose):
+        # A study builds many networks; their graphs would pile up.
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(seed)
+        data = TrainingData(
+            self.source,
+            input_size=self.input_size,
+            cache=self.cache,
+            seed=seed,
+            **recipe.augmentation(architecture),
+        )
+        model = self.network(architecture)
+        mean = mean_image(
+            self.source,
+            self.input_size,
+            cache_dir=pathlib.Path(self.directory) / "means",
+        )
+        model.get_layer("preprocessing").set_mean(mean)
+        history = fit(
+            model,
+            recipe,
+            data,
+            self._holdout(),
+            folder,
+            callbacks=callbacks,
+            verbose=verbose,
+        ).history
+        _check_finite(model, history["loss"])
+        errors = evaluate(model, self._images(self.split), self.views)
+        stopped = any(getattr(c, "hopeless", False) for c in callbacks)
+        return Run(
+            "stopped" if stopped else "completed",
+            seed,
+            recipe.epochs,
+            errors.top1_error,
+            errors.top5_error,
+            errors.n,
+            tuple(history.get("val_top1_error", ())),
+        )
+
+    def _images(self, split):
+        return evaluation_data(
+            self.source, split, self.input_size, cache=self.cache
+        )
+
+    def _holdout(self):
+        if "holdout" not in self.source.splits:
+            return None
+        return self._images("holdout").map(
+            lambda images, y: (center_view(images, self.input_size), y)
+        )
+
+
+def _check_finite(model, losses):
+    if not math.isfinite(losses[-1]):
+        raise FloatingPointError(
+            f"The loss is {losses[-1]} in epoch {len(losses) - 1}"
+        )
+    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
+        raise FloatingPointError("Weights are not finite after the last step")

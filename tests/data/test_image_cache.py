@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_alexnet.data import image_cache
+
+
+def counting_load(counter):
+    def load(index):
+        def count(i):
+            counter.append(int(i))
+            return np.full((2, 2), i, "uint8")
+
+        image = tf.numpy_function(count, [index], tf.uint8)
+        return tf.ensure_shape(image, (2, 2))
+
+    return load
+
+
+@pytest.mark.parametrize("where", ["memory", "file"])
+def test_keeps_what_was_loaded_once(where, tmp_path):
+    calls = []
+    arguments = (counting_load(calls), 150, (2, 2))
+    if where == "memory":
+        look_up = image_cache.keep_in_memory(*arguments)
+    else:
+        path = tmp_path / "new" / "images.npy"
+        look_up = image_cache.keep_in_file(*arguments, path)
+    assert sorted(calls) == list(range(150))
+    for _ in range(2):
+        images = tf.data.Dataset.range(150).map(look_up, num_parallel_calls=2)
+        got = [int(image[1, 1]) for image in images]
+        assert got == list(range(150))
+    assert len(calls) == 150
+
+
+def test_a_file_is_used_again_and_half_a_file_is_not(tmp_path):
+    path = tmp_path / "images.npy"
+    calls = []
+
+    def broken(index):
+        check = tf.debugging.Assert(index < 70, ["broken"])
+        with tf.control_dependencies([check]):
+            return counting_load(calls)(index)
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="broken"):
+        image_cache.keep_in_file(broken, 150, (2, 2), path)
+    assert not list(tmp_path.iterdir())
+    image_cache.keep_in_file(counting_load(calls), 150, (2, 2), path)
+    calls.clear()
+    look_up = image_cache.keep_in_file(counting_load(calls), 150, (2, 2), path)
+    assert int(look_up(tf.constant(9, tf.int64))[0, 0]) == 9
+    assert not calls
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from pictures import picture
+
+from keras_alexnet.data import load_source
+from keras_alexnet.data.tfds import open_tfds
+
+tfds = pytest.importorskip("tensorflow_datasets")
+
+NAMES = ("train", "test", "validation")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Prepares a small TFDS data set; returns its `data_dir`."""
+
+    def store(name, labels, **changes):
+        folder = tmp_path_factory.mktemp(name)
+        features = {
+            "image": tfds.features.Image(encoding_format="png"),
+            "label": tfds.features.ClassLabel(names=["cat", "dog"]),
+        }
+        features.update(changes)
+        tfds.dataset_builders.store_as_tfds_dataset(
+            name,
+            version="1.2.3",
+            features=tfds.features.FeaturesDict(features),
+            split_datasets={
+                split: [
+                    (i, {"image": picture(12, 16, i), "label": label})
+                    for i, label in enumerate(numbers)
+                ]
+                for split, numbers in labels.items()
+            },
+            data_dir=folder,
+            disable_shuffling=True,
+        )
+        return folder
+
+    return store
+
+
+@pytest.fixture(scope="module")
+def pets(store):
+    return store("pets", {"train": [0, 1, 1, 0, 1], "test": [1, 0]})
+
+
+def test_prepared_data_set(pets):
+    source = load_source("pets", pets)
+    assert source.class_names == ("cat", "dog")
+    assert source.counts == {"train": 5, "test": 2}
+    found = list(source.dataset("train").as_numpy_iterator())
+    assert [label for _, label, _ in found] == [0, 1, 1, 0, 1]
+    for i, (image, _, _) in enumerate(found):
+        np.testing.assert_array_equal(image, picture(12, 16, i))
+    assert len({name for _, _, name in found}) == 5
+
+
+def test_folder_of_a_prepared_data_set(pets):
+    source = load_source(pets / "pets" / "1.2.3")
+    assert source.counts == {"train": 5, "test": 2}
+
+
+def test_by_position_reads_the_same(pets, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    _, kept, first = open_tfds("pets", pets, NAMES)
+    for _ in range(2):
+        _, read, second = open_tfds("pets", pets, NAMES, 0)
+        assert first == second and kept.keys() == read.keys()
+        for split in kept:
+            assert read[split].labels is None
+            assert read[split].count == kept[split].count
+            for i in reversed(range(read[split].count)):
+                index = tf.constant(i, tf.int64)
+                ours, theirs = (
+                    read[split].fetch(index),
+                    kept[split].fetch(index),
+                )
+                assert ours[:2] == theirs[:2]
+                assert read[split].name_of(i) == f"{split}[{i}]"
+    assert len(list((tmp_path / "keras_alexnet").iterdir())) == 2
+
+
+def test_by_position_in_a_source(pets, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(tfds, "MEMORY_LIMIT", 0)
+    source = load_source("pets", pets, holdout=0.4)
+    assert source.split("train").labels is None
+    assert source.counts == {"train": 3, "test": 2, "holdout": 2}
+    numbers = [
+        name.numpy()
+        for split in ("train", "holdout")
+        for _, _, name in source.dataset(split)
+    ]
+    assert sorted(numbers) == [b"train[%d]" % i for i in range(5)]
+
+
+def test_truncated_file_of_records(store, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    folder = store("short", {"train": [0, 1, 1]})
+    (file,) = folder.rglob("*train.tfrecord*")
+    length = int.from_bytes(file.read_bytes()[:8], "little")
+    file.write_bytes(file.read_bytes()[: 16 + length])
+    with pytest.raises(ValueError, match="hold 1 records.*says 3.*truncated"):
+        open_tfds("short", folder, NAMES, 0)
+
+
+def test_unlabelled_test_split_is_left_out(store, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    labels = {"train": [0, 1], "validation": [1], "test": [-1, -1]}
+    folder = store("blind", labels)
+    source = load_source("blind", folder)
+    assert source.counts == {"train": 2, "test": 1}
+    monkeypatch.setattr(tfds, "MEMORY_LIMIT", 0)
+    assert load_source("blind", folder).counts == source.counts
+
+
+def test_needs_an_image_and_a_class(store):
+    folder = store(
+        "numbers", {"train": [0]}, label=tfds.features.Scalar(np.int64)
+    )
+    with pytest.raises(ValueError, match="'label' is no ClassLabel. It has"):
+        load_source("numbers", folder)
+
+
+def test_unknown_name(tmp_path):
+    with pytest.raises(ValueError, match="Received: source='no_such_thing'"):
+        load_source("no_such_thing", tmp_path)
+
+
+def test_imagenette(shared_tfds):
+    source = load_source("imagenette/160px-v2", shared_tfds, holdout=0.1)
+    assert len(source.class_names) == 10
+    assert sum(source.counts.values()) == 9469 + 1975
+    assert source.counts["test"] == 1975
+    image, label, _ = next(iter(source.dataset("holdout")))
+    assert image.shape == (224, 224, 3) and 0 <= int(label) < 10
+
+
+@pytest.fixture
+def doubtful(store, monkeypatch, tmp_path):
+    """Read by position, one label is of no class."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(tfds, "MEMORY_LIMIT", 0)
+    return store("doubtful", {"train": [0, -1, 0, 0], "test": [0]})
+
+
+def test_label_out_of_range_by_position(doubtful):
+    source = load_source("doubtful", doubtful)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="has label.*-1"):
+        list(source.dataset("train"))
+
+
+def test_labels_are_scanned_when_bad_ones_are_skipped(doubtful):
+    source = load_source("doubtful", doubtful, on_error="skip")
+    assert source.counts == {"train": 3, "test": 1}
+    label, empty = source.skipped
+    assert "train[1] has label -1" in label
+    assert "no training image of 'dog'" in empty

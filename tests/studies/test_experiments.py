@@ -1,0 +1,208 @@
+import dataclasses
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from keras_alexnet.data import load_source
+from keras_alexnet.studies import Experiment
+from keras_alexnet.studies import experiments
+
+# As in conftest.py.
+SIZE = 40
+
+
+@pytest.fixture(scope="module")
+def done(source, tmp_path_factory):
+    """One training, and where it is kept."""
+    from keras_alexnet.models.presets import PAPER
+    from keras_alexnet.training.recipe import SMALL_DATA_RECIPE
+
+    tiny = dataclasses.replace(
+        PAPER, filters=(8, 16, 24, 24, 16), fc_units=(32, 32)
+    )
+    recipe = dataclasses.replace(
+        SMALL_DATA_RECIPE, epochs=2, batch_size=32, flip=False
+    )
+    folder = tmp_path_factory.mktemp("experiment")
+    experiment = Experiment(source, folder, SIZE)
+    prepared = recipe.prepare(tiny)
+    return experiment, prepared, recipe, experiment.run(prepared, recipe, 0)
+
+
+def test_run_is_a_training(done):
+    *_, run = done
+    assert run.status == "completed"
+    assert (run.seed, run.epochs, run.n) == (0, 2, 50)
+    assert len(run.curve) == 2
+    # Center views of the holdout after the last epoch, both.
+    assert run.top1_error == pytest.approx(run.curve[-1])
+    assert 0 <= run.top5_error <= run.top1_error <= 1
+    assert run.seconds > 0
+
+
+def test_it_is_kept_with_all_that_it_depends_on(done):
+    experiment, architecture, recipe, run = done
+    (path,) = experiment.directory.glob("runs/*/run.json")
+    kept = json.loads(path.read_text())
+    assert kept["split"] == "holdout"
+    assert kept["fingerprint"] == experiment.source.fingerprint
+    assert kept["recipe"]["epochs"] == 2
+    assert kept["architecture"]["lrn_n"] == 5
+    assert not (path.parent / "backup").exists()
+
+
+def test_it_is_not_trained_again(done, monkeypatch):
+    experiment, architecture, recipe, run = done
+    monkeypatch.setattr(experiments, "fit", None)
+    renamed = dataclasses.replace(architecture, name="x", input_size=99)
+    assert experiment.run(renamed, recipe, 0) == run
+    assert experiment.runs() == [run]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda e, a, r: (e, dataclasses.replace(a, lrn_n=3), r, 0),
+        lambda e, a, r: (e, a, dataclasses.replace(r, epochs=3), 0),
+        lambda e, a, r: (e, a, r, 1),
+        lambda e, a, r: (dataclasses.replace(e, split="test"), a, r, 0),
+        lambda e, a, r: (dataclasses.replace(e, views="ten"), a, r, 0),
+        lambda e, a, r: (dataclasses.replace(e, input_size=44), a, r, 0),
+    ],
+)
+def test_other_settings_are_other_trainings(change, done, monkeypatch):
+    class Trained(Exception):
+        pass
+
+    def fit(*args, **kwargs):
+        raise Trained
+
+    monkeypatch.setattr(experiments, "fit", fit)
+    experiment, architecture, recipe, seed = change(*done[:3])
+    with pytest.raises(Trained):
+        experiment.run(architecture, recipe, seed)
+
+
+def test_numbers_that_are_not_finite_fail(done, tmp_path):
+    experiment, architecture, recipe, _ = done
+    experiment = dataclasses.replace(experiment, directory=tmp_path)
+    recipe = dataclasses.replace(recipe, learning_rate=1e6, epochs=1)
+    with pytest.warns(UserWarning, match="The loss is"):
+        run = experiment.run(architecture, recipe, 0)
+    assert run.status == "failed"
+    assert run.top1_error is None
+    assert "The loss is" in run.message
+    assert experiment.run(architecture, recipe, 0) == run
+
+
+def test_weights_that_are_not_finite_fail(done, tmp_path, monkeypatch):
+    """The last step may ruin them after the last loss was computed."""
+
+    def fit(model, *args, **kwargs):
+        weights = model.get_weights()
+        weights[-1] = weights[-1] * np.nan
+        model.set_weights(weights)
+        history = type("History", (), {"history": {"loss": [1.0]}})
+        return history
+
+    monkeypatch.setattr(experiments, "fit", fit)
+    experiment = dataclasses.replace(done[0], directory=tmp_path)
+    run = experiment.run(*done[1:3], 0)
+    assert run.message == "Weights are not finite after the last step"
+
+
+def test_a_source_without_holdout_is_not_validated(done, monkeypatch):
+    experiment, architecture, recipe, _ = done
+    splits = dict(experiment.source.splits)
+    del splits["holdout"]
+    source = dataclasses.replace(experiment.source, splits=splits)
+    seen = []
+
+    def fit(model, recipe, data, validation, *args, **kwargs):
+        seen.append(validation)
+        raise MemoryError
+
+    monkeypatch.setattr(experiments, "fit", fit)
+    experiment = Experiment(source, experiment.directory, SIZE, split="test")
+    assert experiment.run(architecture, recipe, 9).status == "failed"
+    assert seen == [None]
+
+
+def test_refuses_an_unknown_split(tmp_path):
+    source = load_source("digits")
+    with pytest.raises(ValueError, match="holdout=0.1.*split='holdout'"):
+        Experiment(source, tmp_path)
+
+
+@pytest.mark.slow
+def test_killed_training_is_resumed(done, tmp_path, monkeypatch):
+    """What was kept before the last epoch leads to the same weights."""
+    experiment, architecture, recipe, run = done
+    experiment = dataclasses.replace(experiment, directory=tmp_path)
+    real = experiments.fit
+
+    def killed(*args, callbacks=(), **kwargs):
+        class Kill(experiments.keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                if epoch == 1:
+                    raise KeyboardInterrupt
+
+        return real(*args, callbacks=[Kill()], **kwargs)
+
+    monkeypatch.setattr(experiments, "fit", killed)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.run(architecture, recipe, 0)
+    monkeypatch.setattr(experiments, "fit", real)
+    again = experiment.run(architecture, recipe, 0)
+    assert again.curve == run.curve
+    assert again.top1_error == run.top1_error
+    shutil.rmtree(tmp_path)
+
+
+def test_exhausted_memory_is_tried_again(landscape, tiny, recipe):
+    def error(**_):
+        if len(experiment.trained) == 1:
+            raise MemoryError
+        return 0.25
+
+    experiment = landscape(error)
+    first, second, third = (experiment.run(tiny, recipe, 0) for _ in range(3))
+    assert (first.status, first.message) == ("failed", "MemoryError")
+    assert second.status == "completed" and third == second
+    assert len(experiment.trained) == 2
+
+
+def test_a_stopped_run_counts_only_where_runs_are_stopped(
+    landscape, tiny, recipe
+):
+    class Stop(keras.callbacks.Callback):
+        hopeless = True
+
+    experiment = landscape(lambda **_: 0.25)
+    for callbacks in ([Stop()], [Stop()], []):
+        last = experiment.run(tiny, recipe, 0, callbacks)
+    assert len(experiment.trained) == 2
+    assert last.status == "completed"
+
+
+def test_runs_of_a_recipe_on_the_same_images(landscape, tiny, recipe):
+    other = dataclasses.replace(recipe, learning_rate=0.5)
+    experiment = landscape(lambda **_: 0.25)
+    experiment.run(tiny, recipe, 0)
+    experiment.run(tiny, other, 1)
+    landscape(lambda **_: 0.5, split="test").run(tiny, recipe, 2)
+    assert [run.seed for run in experiment.runs(recipe)] == [0]
+    assert sorted(run.seed for run in experiment.runs()) == [0, 1, 2]
+
+
+def test_the_key_tells_studies_apart(landscape, tiny, recipe):
+    experiment = landscape(lambda **_: 0.25)
+    keys = {
+        experiment.key(tiny, recipe),
+        experiment.key(tiny, dataclasses.replace(recipe, epochs=7)),
+        landscape(lambda **_: 0.25, split="test").key(tiny, recipe),
+    }
+    assert len(keys) == 3 and experiment.key(tiny, recipe) in keys
