@@ -23,7 +23,7 @@ def caffemodel(tmp_path):
     architecture = small("caffe")
     path = tmp_path / "weights" / "net.caffemodel"
     path.parent.mkdir()
-    save_weights(build(architecture, classes=2), path, architecture)
+    save_weights(build(architecture, classes=2), path)
     return path
 
 
@@ -32,7 +32,7 @@ def state_dict(tmp_path):
     """The same of torchvision's architecture."""
     architecture = small("owt")
     path = tmp_path / "net.safetensors"
-    save_weights(build(architecture, classes=3), path, architecture)
+    save_weights(build(architecture, classes=3), path)
     return path
 
 

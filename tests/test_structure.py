@@ -16,7 +16,15 @@ ALLOWED = {
     "layers": {"keras", "numpy"},
     "columns": {"keras", "numpy", "layers"},
     "weights": {"numpy", "keras", "disk"},
-    "models": {"keras", "numpy", "disk", "layers", "columns", "weights"},
+    "models": {
+        "keras",
+        "numpy",
+        "h5py",
+        "disk",
+        "layers",
+        "columns",
+        "weights",
+    },
     "distribution": {
         "keras",
         "numpy",

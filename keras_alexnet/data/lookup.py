@@ -17,7 +17,7 @@ def lookup(values):
 
     Example:
 
-    >>> row = lookup(np.array([10, 20, 30]))
+    >>> row = lookup([10, 20, 30])
     >>> [int(x) for x in tf.data.Dataset.range(3).map(row)]
     [10, 20, 30]
     """

@@ -43,6 +43,7 @@ class TrainingData:
         steps_per_epoch: Integer.
         color_sigma: `tf.Variable`, the standard deviation of the color noise
             from the next epoch on; 0 switches it off.
+        settings: Dict of what the batches depend on.
 
     Example:
 
@@ -102,6 +103,21 @@ class TrainingData:
         self._epoch = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._step = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._load = loader(source, split, self._resize, cache)
+        self.settings = {
+            "source": source.name,
+            "fingerprint": source.fingerprint,
+            "split": split,
+            "examples": self._split.count,
+            "classes": len(source.class_names),
+            "input_size": input_size,
+            "resize": self._resize,
+            "batch_size": batch_size,
+            "crop": crop,
+            "flip": flip,
+            "color_sigma": float(sigma),
+            "drop_remainder": drop_remainder,
+            "seed": seed,
+        }
         self.dataset = self._build()
 
     def seek(self, epoch, step=0):

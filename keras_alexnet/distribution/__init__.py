@@ -3,7 +3,6 @@
 from keras_alexnet.distribution.column_parallel import (
     ColumnParallelStrategy as ColumnParallelStrategy,
 )
-from keras_alexnet.distribution.conversion import load_weights as load_weights
 from keras_alexnet.distribution.conversion import on_one_device as on_one_device
 from keras_alexnet.distribution.conversion import to_columns as to_columns
 from keras_alexnet.distribution.conversion import to_grouped as to_grouped

@@ -1,24 +1,14 @@
 """From the graph for one device to the graph of columns, and back."""
 
-import pathlib
-
 import keras
 import tensorflow as tf
 
-from keras_alexnet.columns.branches import Columns
-from keras_alexnet.columns.branches import apply
-from keras_alexnet.columns.branches import join
-from keras_alexnet.columns.branches import spread
-from keras_alexnet.columns.exchange import ColumnExchange
-from keras_alexnet.columns.placement import OnColumn
+from keras_alexnet.columns.conversion import divided
+from keras_alexnet.columns.conversion import grouped
+from keras_alexnet.columns.conversion import has_columns
 from keras_alexnet.columns.placement import column_strategy
-from keras_alexnet.distribution.column_parallel import ColumnParallelStrategy
-from keras_alexnet.distribution.state_transfer import copy_state
-from keras_alexnet.distribution.state_transfer import transfer
-from keras_alexnet.layers.grouped_conv2d import GroupedConv2D
-from keras_alexnet.layers.local_response_normalization import (
-    LocalResponseNormalization,
-)
+from keras_alexnet.columns.shares import copy_state
+from keras_alexnet.columns.shares import transfer
 
 
 def to_columns(model, columns=None):
@@ -55,18 +45,7 @@ def to_columns(model, columns=None):
             "Call `to_columns` under the `scope()` of a strategy that has "
             "columns, such as `ColumnParallelStrategy`."
         )
-    x = image = _input_like(model)
-    chain = _chain(model)
-    columns = columns or _columns(model)
-    weighted = [layer for layer in chain if layer.weights]
-    for layer in chain:
-        if isinstance(layer, GroupedConv2D) and not isinstance(x, Columns):
-            x = spread(x, columns)
-        # The last layer sees everything, on the head device.
-        if layer is weighted[-1] and isinstance(layer, keras.layers.Dense):
-            x = join(x)
-        x = apply(_copy(layer), x)
-    return copy_state(model, keras.Model(image, join(x), name=model.name))
+    return copy_state(model, divided(model, columns))
 
 
 def to_grouped(model):
@@ -96,13 +75,7 @@ def to_grouped(model):
             "`to_grouped` takes a model of columns, built under the `scope()` "
             f"of a column strategy. Received: {model.name!r} without columns"
         )
-    x = image = _input_like(model)
-    for layer in model.layers[1:]:
-        if isinstance(layer, OnColumn):
-            x = layer.whole_layer()(x) if layer.column == 0 else x
-        elif not isinstance(layer, (ColumnExchange, keras.layers.Concatenate)):
-            x = _copy(layer)(x)
-    return copy_state(model, keras.Model(image, x, name=model.name))
+    return copy_state(model, grouped(model))
 
 
 def on_one_device(model):
@@ -135,100 +108,6 @@ def on_one_device(model):
             copy.optimizer.build(copy.trainable_variables)
         transfer(model.optimizer.variables, copy.optimizer.variables)
     return copy
-
-
-def load_weights(model, path):
-    """Loads a `.weights.h5` file of the same network in either form.
-
-    Args:
-        model: A model for one device; or a model of columns, then under the
-            `scope()` of its strategy.
-        path: Path of a file that `save_weights` of either wrote.
-
-    Raises:
-        ValueError: If the file is of another network.
-
-    Example:
-
-    >>> import tempfile
-    >>> from keras_alexnet import AlexNet
-    >>> from keras_alexnet.distribution import ColumnParallelStrategy
-    >>> path = tempfile.mkdtemp() + "/alexnet.weights.h5"
-    >>> AlexNet(input_shape=(67, 67, 3), classes=10).save_weights(path)
-    >>> with ColumnParallelStrategy(["/CPU:0", "/CPU:0"]).scope():
-    ...     model = AlexNet(input_shape=(67, 67, 3), classes=10)
-    ...     load_weights(model, path)
-    """
-    # Imported here: a dependency of Keras, not ours.
-    import h5py
-
-    with h5py.File(pathlib.Path(path)) as file:
-        file_has_columns = any("on_column" in name for name in file["layers"])
-    if file_has_columns == has_columns(model):
-        model.load_weights(path)
-        return
-    other = _columns_anywhere(model) if file_has_columns else to_grouped(model)
-    other.load_weights(path)
-    transfer(other.weights, model.weights)
-    if model.compiled and model.optimizer.built:
-        transfer(other.optimizer.variables, model.optimizer.variables)
-
-
-def _columns_anywhere(model):
-    """The columns of a model, which need not be where they would train."""
-    if tf.distribute.has_strategy():
-        return to_columns(model)
-    with ColumnParallelStrategy(["/CPU:0"] * _columns(model)).scope():
-        return to_columns(model)
-
-
-def has_columns(model):
-    """Whether a model has one branch per column."""
-    return any(isinstance(layer, OnColumn) for layer in model.layers)
-
-
-def _columns(model):
-    groups = {
-        layer.groups
-        for layer in model.layers
-        if isinstance(layer, (GroupedConv2D, LocalResponseNormalization))
-    } - {1}
-    if len(groups) != 1:
-        raise ValueError(
-            "`columns` must be given where the layers' groups do not tell. "
-            f"Received: layers in {sorted(groups) or 'no'} groups"
-        )
-    return groups.pop()
-
-
-def _input_like(model):
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ValueError(
-            "Only models of one input and one output can be converted. "
-            f"Received: {len(model.inputs)} inputs, {len(model.outputs)} "
-            "outputs"
-        )
-    (old,) = model.inputs
-    return keras.Input(
-        batch_shape=old.shape, dtype=old.dtype, name=model.layers[0].name
-    )
-
-
-def _chain(model):
-    """The layers after the input, each of which takes the last one's output."""
-    layers = model.layers
-    for before, layer in zip(layers[:-1], layers[1:], strict=True):
-        if isinstance(layer, OnColumn) or layer.input is not before.output:
-            raise ValueError(
-                "`to_columns` takes a chain of layers, as `AlexNet` builds "
-                f"without a column strategy. Received: {layer.name!r} that "
-                f"does not follow {before.name!r}"
-            )
-    return layers[1:]
-
-
-def _copy(layer):
-    return layer.from_config(layer.get_config())
 
 
 def _has_strategy(model):

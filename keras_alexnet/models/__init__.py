@@ -10,6 +10,7 @@ from keras_alexnet.models.imagenet import (
 )
 from keras_alexnet.models.imagenet import preprocess_input as preprocess_input
 from keras_alexnet.models.load_network import load_network as load_network
+from keras_alexnet.models.network import Network as Network
 from keras_alexnet.models.presets import ARCHITECTURES as ARCHITECTURES
 from keras_alexnet.models.presets import CAFFE as CAFFE
 from keras_alexnet.models.presets import CAFFENET as CAFFENET
@@ -23,7 +24,7 @@ from keras_alexnet.models.presets import (
 )
 from keras_alexnet.models.pretrained import architecture_of as architecture_of
 from keras_alexnet.models.pretrained import load_weights as load_weights
-from keras_alexnet.models.pretrained import save_weights as save_weights
+from keras_alexnet.models.save_weights import save_weights as save_weights
 from keras_alexnet.models.variants import one_column as one_column
 from keras_alexnet.models.variants import with_all_pooling as with_all_pooling
 from keras_alexnet.models.variants import with_biases as with_biases

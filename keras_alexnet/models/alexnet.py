@@ -16,8 +16,10 @@ from keras_alexnet.layers.local_response_normalization import (
 )
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 from keras_alexnet.models.geometry import minimum_input_size
+from keras_alexnet.models.network import Network
 from keras_alexnet.models.presets import resolve_architecture
-from keras_alexnet.models.pretrained import load_weights
+from keras_alexnet.models.pretrained import assign_weights
+from keras_alexnet.models.pretrained import read_weights
 
 
 def AlexNet(
@@ -26,10 +28,10 @@ def AlexNet(
     input_tensor=None,
     input_shape=None,
     pooling=None,
-    classes=1000,
+    classes=None,
     classifier_activation="softmax",
     name="alexnet",
-    architecture="paper",
+    architecture=None,
     include_preprocessing=False,
 ):
     """Builds AlexNet, or a relative of it, as a functional `keras.Model`.
@@ -47,26 +49,30 @@ def AlexNet(
             `True`.
         weights: `None` (random), `"imagenet"` (downloads what was published
             for `"caffe"`, `"caffenet"` or `"owt"`), or the path of a file of
-            Keras, Caffe (`.caffemodel`) or torchvision (`.pth`,
-            `.safetensors`). Defaults to `None`.
+            Keras (`.weights.h5`, `.keras`), Caffe (`.caffemodel`) or
+            torchvision (`.pth`, `.safetensors`). Defaults to `None`.
         input_tensor: Optional Keras tensor, used as image input.
         input_shape: Optional triple without the batch. Defaults to the size
             that the architecture was trained on, 3 channels.
         pooling: Without the top, `None` (feature maps), `"avg"` or `"max"`.
             Defaults to `None`.
-        classes: Integer. Units of `fc8`. Defaults to `1000`.
+        classes: Integer. Units of `fc8`. Defaults to what the weights file
+            holds, and to `1000` without one.
         classifier_activation: String, callable or `None` (logits). Defaults to
             `"softmax"`.
         name: String. Defaults to `"alexnet"`.
         architecture: An `Architecture`, or a preset's name in lower case:
             `"paper"`, `"code_2012"`, `"one_gpu"`, `"six_conv"`, `"caffe"`,
-            `"caffenet"`, `"owt"`. Defaults to `"paper"`.
+            `"caffenet"`, `"owt"`. Defaults to that of the weights file, to
+            `"caffe"` for `weights="imagenet"` and to `"paper"` without
+            weights.
         include_preprocessing: Boolean. Whether mean subtraction and, where
             `conv1` wants it, the swap to BGR are the first layer. Defaults to
             `False`.
 
     Returns:
-        A `keras.Model`.
+        A `Network`: a functional `keras.Model` that carries its
+        `architecture`.
 
     Raises:
         ValueError: If an argument is out of its range, the weights file is
@@ -85,10 +91,15 @@ def AlexNet(
     Reference: [Krizhevsky et al., 2012](
     https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks).
     """
-    architecture = resolve_architecture(architecture)
     _check_arguments(weights, pooling, classes, include_top)
-    if include_top and weights is not None:
-        _check_activation(classifier_activation)
+    found = None
+    if weights is not None:
+        if include_top:
+            _check_activation(classifier_activation)
+        found = read_weights(weights, architecture)
+        classes = classes or found.classes
+        architecture = architecture or _known_architecture(found)
+    architecture = resolve_architecture(architecture or "paper")
     image = _image_input(architecture, input_tensor, input_shape, include_top)
     x = image
     if include_preprocessing:
@@ -103,7 +114,7 @@ def AlexNet(
     for index in range(len(architecture.stages)):
         x = _convolution(x, architecture, index)
     if include_top:
-        x = _classifier(x, architecture, classes, classifier_activation)
+        x = _classifier(x, architecture, classes or 1000, classifier_activation)
     elif pooling == "avg":
         x = apply(layers.GlobalAveragePooling2D(name="avg_pool"), x)
     elif pooling == "max":
@@ -113,9 +124,9 @@ def AlexNet(
         if input_tensor is None
         else keras.utils.get_source_inputs(input_tensor)
     )
-    model = keras.Model(inputs, join(x), name=name)
-    if weights is not None:
-        load_weights(model, weights, architecture)
+    model = Network(inputs, join(x), name=name, architecture=architecture)
+    if found is not None:
+        assign_weights(model, found)
     return model
 
 
@@ -297,13 +308,13 @@ def _check_arguments(weights, pooling, classes, include_top):
             '`pooling` must be `None`, "avg" or "max". '
             f"Received: pooling={pooling!r}"
         )
-    if include_top and not _is_count(classes):
+    if include_top and classes is not None and not _is_count(classes):
         raise ValueError(
             "`classes` must be a positive integer. "
             f"Received: classes={classes!r}"
         )
-    if weights == "imagenet":
-        if include_top and classes != 1000:
+    if isinstance(weights, str) and weights == "imagenet":
+        if include_top and classes not in (None, 1000):
             raise ValueError(
                 'With `weights="imagenet"` and `include_top=True`, `classes` '
                 f"must be 1000. Received: classes={classes}"
@@ -314,6 +325,15 @@ def _check_arguments(weights, pooling, classes, include_top):
             "the path of a weights file. "
             f"Received: weights={weights!r}, which is absent"
         )
+
+
+def _known_architecture(found):
+    if found.architecture is None:
+        raise ValueError(
+            f"{found.source} does not say which architecture its weights are "
+            'of. Pass `architecture`, such as `architecture="paper"`.'
+        )
+    return found.architecture
 
 
 def _check_activation(activation):

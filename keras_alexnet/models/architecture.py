@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import keras
+
 from keras_alexnet.models.difference import describe
 
 STAGES = ("activation", "norm", "spatial_norm", "pool")
@@ -9,6 +11,7 @@ PADDINGS = ("valid", "same", "ceil")
 INITIALIZATIONS = ("he", "torch")
 
 
+@keras.saving.register_keras_serializable("keras_alexnet")
 @dataclasses.dataclass(frozen=True)
 class Architecture:
     """A network of the AlexNet family; `AlexNet` builds it.
@@ -208,5 +211,20 @@ class Architecture:
         whole = layer_name in ("conv1", self.fc_names[-1])
         return 1 if whole or layer_name in self.cross else self.columns
 
+    def get_config(self):
+        """The fields, as Keras saves them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config):
+        """The architecture of such fields; lists stand for tuples."""
+        return cls(**{name: _as_tuples(x) for name, x in config.items()})
+
     def __str__(self):
         return describe(self)
+
+
+def _as_tuples(value):
+    if isinstance(value, list | tuple):
+        return tuple(_as_tuples(x) for x in value)
+    return value

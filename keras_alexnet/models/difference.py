@@ -11,6 +11,7 @@ def describe(instance):
 
     Example:
 
+    >>> from keras_alexnet.models import PAPER
     >>> print(describe(PAPER).splitlines()[1])
     input_size          224
     """

@@ -2,12 +2,8 @@
 
 import os
 
-import keras
-
 from keras_alexnet.models.alexnet import AlexNet
-from keras_alexnet.models.pretrained import READERS
-from keras_alexnet.models.pretrained import architecture_of
-from keras_alexnet.models.pretrained import ending_of
+from keras_alexnet.models.keras_files import load_model_file
 
 
 def load_network(weights, architecture=None):
@@ -15,7 +11,8 @@ def load_network(weights, architecture=None):
 
     Args:
         weights: `"imagenet"`, or the path of a `.caffemodel`, a `.pth`, `.pt`
-            or `.safetensors` of torchvision, or a `.keras` file.
+            or `.safetensors` of torchvision, a `.weights.h5` or a `.keras`
+            file.
         architecture: An `Architecture`, or a preset's name. Defaults to what
             the file is of, and to `"caffe"` for `"imagenet"`.
 
@@ -36,17 +33,8 @@ def load_network(weights, architecture=None):
     >>> load_network(path).get_layer("fc7").output.shape
     (None, 4096)
     """
-    options = {"include_preprocessing": True}
-    if weights == "imagenet":
-        architecture = architecture or "caffe"
-        return AlexNet(weights=weights, architecture=architecture, **options)
-    path = os.fspath(weights)
-    if ending_of(path) in READERS:
-        found, classes = architecture_of(path)
-        return AlexNet(
-            weights=path,
-            architecture=architecture or found,
-            classes=classes,
-            **options,
-        )
-    return keras.saving.load_model(path, compile=False)
+    if os.fspath(weights).endswith(".keras"):
+        return load_model_file(weights)
+    return AlexNet(
+        weights=weights, architecture=architecture, include_preprocessing=True
+    )

@@ -1,17 +1,22 @@
-"""Weights of others in our networks, and ours in files for others."""
+"""Weights of others, and of our own files, for our networks."""
 
+import dataclasses
 import os
 
-import keras
 import numpy as np
 
+from keras_alexnet.columns.shares import by_whole_name
+from keras_alexnet.columns.shares import divided
 from keras_alexnet.disk import cache_folder
-from keras_alexnet.models.caffe_export import write_caffe
+from keras_alexnet.models.architecture import Architecture
 from keras_alexnet.models.caffe_import import read_caffe
 from keras_alexnet.models.difference import different_computations
+from keras_alexnet.models.keras_files import check_same_function
+from keras_alexnet.models.keras_files import is_keras_file
+from keras_alexnet.models.keras_files import load_weights_file
+from keras_alexnet.models.keras_files import read_description
 from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.torchvision import read_torchvision
-from keras_alexnet.models.torchvision import write_torchvision
 from keras_alexnet.weights.published import PUBLISHED
 from keras_alexnet.weights.published import downloaded
 from keras_alexnet.weights.state_dict import read_state_dict
@@ -23,22 +28,71 @@ READERS = {
     ".pt": read_torchvision,
     ".safetensors": read_torchvision,
 }
-WRITERS = {".caffemodel": write_caffe, ".safetensors": write_torchvision}
 
 # What conv1 sees in the files of each.
 CHANNEL_ORDERS = {".caffemodel": "bgr"}
 
 
-def load_weights(model, weights, architecture, strict=True):
+@dataclasses.dataclass(frozen=True)
+class TrainedWeights:
+    """Weights that were read from somewhere, for a network to take.
+
+    Args:
+        source: String, the path or the published name.
+        architecture: The `Architecture` that they are of, or `None` where the
+            file does not say.
+        classes: Integer, or `None` where the file has no last layer.
+        arrays: Dict of layer name to `(kernel, bias)` in Keras's layouts; or
+            `None` of a file of Keras, which Keras itself will read.
+        channel_order: `"rgb"` or `"bgr"`, what `conv1` sees.
+    """
+
+    source: str
+    architecture: Architecture | None
+    classes: int | None
+    arrays: dict | None = None
+    channel_order: str = "rgb"
+
+
+def read_weights(weights, architecture=None):
+    """Reads weights and what they are of, once.
+
+    Args:
+        weights: `"imagenet"` (downloads what was published), or the path of a
+            `.caffemodel`, of a `.pth`, `.pt` or `.safetensors` of
+            torchvision, or of a `.weights.h5` or `.keras` file of Keras.
+        architecture: An `Architecture` or a preset's name; which weights
+            `"imagenet"` means. Defaults to `"caffe"`.
+
+    Returns:
+        A `TrainedWeights`.
+
+    Raises:
+        ValueError: If the file is damaged, of an unknown format or of another
+            family.
+        OSError: If weights cannot be downloaded, or the file is absent.
+    """
+    if isinstance(weights, str) and weights == "imagenet":
+        return _published(resolve_architecture(architecture or "caffe"))
+    path = os.fspath(weights)
+    if is_keras_file(path):
+        found = read_description(path)
+        return TrainedWeights(path, found["architecture"], found["classes"])
+    found, classes, arrays = _reader(path)(path)
+    order = CHANNEL_ORDERS.get(ending_of(path), "rgb")
+    return TrainedWeights(path, found, classes, arrays, order)
+
+
+def load_weights(model, weights, strict=True):
     """Loads weights that Caffe, PyTorch, Keras or someone else has trained.
 
     Args:
-        model: What `AlexNet` returned, with its top or without.
-        weights: `"imagenet"` (downloads the published weights of the
+        model: What `AlexNet` returned: with its top or without, as one graph
+            or of columns.
+        weights: `"imagenet"` (downloads the published weights of the model's
             architecture), or the path of a `.caffemodel`, a `.pth`, `.pt` or
-            `.safetensors` of torchvision, or a file of Keras.
-        architecture: The `Architecture` that the model was built from, or its
-            name.
+            `.safetensors` of torchvision, or a `.weights.h5` or `.keras` file
+            of Keras, written of one graph or of columns.
         strict: Boolean. Whether a file of an architecture of equal shapes that
             computes something else is refused. Defaults to `True`.
 
@@ -51,191 +105,71 @@ def load_weights(model, weights, architecture, strict=True):
 
     >>> from keras_alexnet import AlexNet
     >>> model = AlexNet(architecture="caffe")
-    >>> load_weights(model, "imagenet", "caffe")  # doctest: +SKIP
+    >>> load_weights(model, "imagenet")  # doctest: +SKIP
     """
-    architecture = resolve_architecture(architecture)
-    if weights == "imagenet":
-        _load_published(model, architecture)
+    architecture = architecture_of_model(model)
+    assign_weights(model, read_weights(weights, architecture), strict)
+
+
+def assign_weights(model, found, strict=True):
+    """Gives a model the weights that `read_weights` has read.
+
+    Args:
+        model: As of `load_weights`.
+        found: A `TrainedWeights`.
+        strict: As of `load_weights`.
+
+    Raises:
+        ValueError: As of `load_weights`.
+    """
+    if found.arrays is None:
+        load_weights_file(model, found.source, strict)
         return
-    weights = os.fspath(weights)
-    read = READERS.get(ending_of(weights))
-    if read is None:
-        model.load_weights(weights)
-        return
-    found, _, arrays = read(weights)
-    order = CHANNEL_ORDERS.get(ending_of(weights), "rgb")
-    assignments = _assignments(model, arrays, order, architecture, weights)
-    different = different_computations(found, architecture)
-    if strict and different:
-        raise ValueError(
-            f"{weights} is of architecture {found.name!r}, which computes "
-            f"something else than {architecture.name!r}. It has "
-            f"{'; '.join(different)}. Build the network with "
-            f"`architecture={found.name!r}`; or take the weights as a "
-            "beginning with `load_weights(..., strict=False)`."
-        )
-    for variable, value in assignments:
+    check_same_function(model, found.architecture, found.source, strict)
+    # All must fit before the first is assigned.
+    for variable, value in _assignments(model, found):
         variable.assign(value)
 
 
-def save_weights(model, path, architecture):
-    """Saves weights in the format that a file's ending names.
-
-    `.caffemodel` (with the deploy `.prototxt` beside it) for Caffe and OpenCV,
-    `.safetensors` for torchvision's `alexnet`, `.weights.h5` for Keras.
-
-    Args:
-        model: What `AlexNet` returned, with its top.
-        path: Path of the file.
-        architecture: The `Architecture` that the model was built from, or its
-            name.
-
-    Raises:
-        ValueError: If the other framework has no such network.
-
-    Example:
-
-    >>> import os, tempfile
-    >>> from keras_alexnet import AlexNet
-    >>> path = os.path.join(tempfile.mkdtemp(), "net.caffemodel")
-    >>> save_weights(AlexNet(architecture="caffe"), path, "caffe")
-    >>> architecture_of(path)[0].name
-    'caffe'
-    """
-    architecture = resolve_architecture(architecture)
-    path = os.fspath(path)
-    write = WRITERS.get(ending_of(path))
-    if write is None:
-        model.save_weights(path)
-        return
-    arrays = {}
-    for name in architecture.layer_names:
-        layer = model.get_layer(name)
-        arrays[name] = tuple(
-            keras.ops.convert_to_numpy(variable)
-            for variable in (layer.kernel, layer.bias)
-        )
-    if architecture.channel_order != CHANNEL_ORDERS.get(ending_of(path), "rgb"):
-        arrays["conv1"] = _swapped(*arrays["conv1"])
-    # Whatever the data format, the last two but one or the two before differ.
-    size = max(model.input_shape[1:3])
-    write(path, architecture, arrays, size)
-
-
 def architecture_of(path):
-    """The architecture of a file of Caffe or torchvision.
+    """The architecture of a file of weights.
 
     Args:
-        path: Path of a `.caffemodel`, `.pth`, `.pt` or `.safetensors`.
+        path: Path, as of `load_weights`.
 
     Returns:
-        Tuple: the `Architecture` and the number of classes, for
-        `AlexNet(architecture=..., classes=..., weights=path)`.
+        Tuple: the `Architecture` (`None` of a file of Keras that does not
+        say), and the number of classes (`None` where there is no last layer).
 
     Raises:
         ValueError: If the file is of another format or family, or damaged.
     """
-    path = os.fspath(path)
-    read = READERS.get(ending_of(path))
-    if read is None:
+    found = read_weights(path)
+    return found.architecture, found.classes
+
+
+def architecture_of_model(model):
+    """The architecture that a model carries.
+
+    Args:
+        model: A `keras.Model`.
+
+    Returns:
+        An `Architecture`.
+
+    Raises:
+        ValueError: If it carries none.
+    """
+    architecture = getattr(model, "architecture", None)
+    if architecture is None:
         raise ValueError(
-            f"The file must end in one of {', '.join(READERS)}. "
-            f"Received: {path}"
+            "`model` must carry its architecture, as what `AlexNet` returns "
+            "does. A model that was built from some of its layers, or saved "
+            "by keras-alexnet 0.1, does not: build it again with "
+            "`AlexNet(architecture=...)` and give it the weights. "
+            f"Received: model={model.name!r}"
         )
-    return read(path)[:2]
-
-
-def _load_published(model, architecture):
-    published = PUBLISHED.get(architecture.name)
-    different = published and different_computations(
-        resolve_architecture(published.architecture), architecture
-    )
-    if published is None or different:
-        raise ValueError(
-            '`weights="imagenet"` exists for the architectures '
-            f"{', '.join(PUBLISHED)}. Received: {architecture.name!r}"
-            + (f", changed in {'; '.join(different)}" if different else "")
-        )
-    ending = ending_of(published.url)
-    digest = published.digest.split(":")[1][:8]
-    name = f"keras_alexnet-{published.name}-{digest}.safetensors"
-    cached = cache_folder("models") / name
-    if not cached.exists():
-        with downloaded(published) as path:
-            _, _, arrays = READERS[ending](path)
-            named = {
-                f"{name}.{kind}": value
-                for name, values in arrays.items()
-                for kind, value in zip(("kernel", "bias"), values, strict=True)
-            }
-            write_state_dict(cached, named)
-    try:
-        named = read_state_dict(cached)
-        arrays = {
-            name: (named[f"{name}.kernel"], named[f"{name}.bias"])
-            for name in resolve_architecture(published.architecture).layer_names
-        }
-    except (ValueError, KeyError) as error:
-        cached.unlink()
-        raise ValueError(
-            f"The cached weights {cached} were damaged and have been removed. "
-            "Try again, and they are downloaded anew."
-        ) from error
-    order = CHANNEL_ORDERS.get(ending, "rgb")
-    for variable, value in _assignments(
-        model, arrays, order, architecture, published.name
-    ):
-        variable.assign(value)
-
-
-def _assignments(model, arrays, order, architecture, source):
-    """Pairs of variable and value; all fit, or none is assigned."""
-    layers = {
-        name: layer
-        for name in (*architecture.layer_names, *arrays)
-        for layer in model.layers
-        if layer.name == name
-    }
-    missing = set(layers) - set(arrays)
-    if missing:
-        raise ValueError(
-            f"{source} has no weights for {', '.join(sorted(missing))}."
-        )
-    if not layers:
-        raise ValueError(
-            "The model has none of the layers "
-            f"{', '.join(architecture.layer_names)}. If it is one of columns, "
-            "build and load it outside of the strategy's scope, and convert "
-            "it with `keras_alexnet.distribution.to_columns`."
-        )
-    pairs = []
-    for name, layer in layers.items():
-        values = arrays[name]
-        if name == "conv1" and architecture.channel_order != order:
-            values = _swapped(*values)
-        for variable, value in zip(
-            (layer.kernel, layer.bias), values, strict=True
-        ):
-            if tuple(variable.shape) != value.shape:
-                raise ValueError(
-                    f"{source} does not fit layer `{name}`: it has shape "
-                    f"{value.shape}, wanted is {tuple(variable.shape)} (as "
-                    "Keras lays them out). For another number of classes or "
-                    "another image size build the network with "
-                    "`include_top=False`."
-                )
-            if not np.isfinite(value).all():
-                raise ValueError(
-                    f"{source} holds NaN or infinity in layer `{name}`: it "
-                    "comes from training that diverged, or is damaged."
-                )
-            pairs.append((variable, value))
-    return pairs
-
-
-def _swapped(kernel, bias):
-    """BGR for RGB, or the other way."""
-    return kernel[:, :, ::-1], bias
+    return architecture
 
 
 def ending_of(path):
@@ -253,3 +187,112 @@ def ending_of(path):
     ('.pth', '.caffemodel')
     """
     return os.path.splitext(os.fspath(path).lower().removesuffix(".tar"))[1]
+
+
+def swapped_channels(kernel, bias):
+    """`conv1` for images in BGR where it saw RGB, or the other way."""
+    return kernel[:, :, ::-1], bias
+
+
+def _reader(path):
+    read = READERS.get(ending_of(path))
+    if read is None:
+        raise ValueError(
+            "The file must end in one of "
+            f"{', '.join(READERS)}, .weights.h5, .keras. Received: {path}"
+        )
+    return read
+
+
+def _published(architecture):
+    published = PUBLISHED.get(architecture.name)
+    different = published and different_computations(
+        resolve_architecture(published.architecture), architecture
+    )
+    if published is None or different:
+        raise ValueError(
+            '`weights="imagenet"` exists for the architectures '
+            f"{', '.join(PUBLISHED)}. Received: {architecture.name!r}"
+            + (f", changed in {'; '.join(different)}" if different else "")
+        )
+    architecture = resolve_architecture(published.architecture)
+    ending = ending_of(published.url)
+    digest = published.digest.split(":")[1][:8]
+    name = f"keras_alexnet-{published.name}-{digest}.safetensors"
+    cached = cache_folder("models") / name
+    if not cached.exists():
+        with downloaded(published) as path:
+            _, _, arrays = READERS[ending](path)
+            named = {
+                f"{name}.{kind}": value
+                for name, values in arrays.items()
+                for kind, value in zip(("kernel", "bias"), values, strict=True)
+            }
+            write_state_dict(cached, named)
+    try:
+        named = read_state_dict(cached)
+        arrays = {
+            name: (named[f"{name}.kernel"], named[f"{name}.bias"])
+            for name in architecture.layer_names
+        }
+    except (ValueError, KeyError) as error:
+        cached.unlink()
+        raise ValueError(
+            f"The cached weights {cached} were damaged and have been removed. "
+            "Try again, and they are downloaded anew."
+        ) from error
+    order = CHANNEL_ORDERS.get(ending, "rgb")
+    classes = len(arrays[architecture.layer_names[-1]][1])
+    return TrainedWeights(published.name, architecture, classes, arrays, order)
+
+
+def _assignments(model, found):
+    """Pairs of variable and value; all fit, or an error says which does not."""
+    architecture = architecture_of_model(model)
+    parts = by_whole_name(model.weights)
+    names = [
+        name
+        for name in dict.fromkeys((*architecture.layer_names, *found.arrays))
+        if f"{name}/kernel" in parts
+    ]
+    missing = set(names) - set(found.arrays)
+    if missing:
+        raise ValueError(
+            f"{found.source} has no weights for {', '.join(sorted(missing))}."
+        )
+    if not names:
+        raise ValueError(
+            "The model has none of the layers "
+            f"{', '.join(architecture.layer_names)}."
+        )
+    pairs = []
+    for name in names:
+        values = found.arrays[name]
+        if name == "conv1" and architecture.channel_order != (
+            found.channel_order
+        ):
+            values = swapped_channels(*values)
+        for kind, value in zip(("kernel", "bias"), values, strict=True):
+            variables = parts[f"{name}/{kind}"]
+            pairs += _divided(variables, value, name, found.source)
+    return pairs
+
+
+def _divided(variables, value, name, source):
+    """Pairs of a variable and its part of a whole layer's array."""
+    shape = list(variables[0].shape)
+    shape[-1] = sum(variable.shape[-1] for variable in variables)
+    if tuple(shape) != value.shape:
+        raise ValueError(
+            f"{source} does not fit layer `{name}`: it has shape "
+            f"{value.shape}, wanted is {tuple(shape)} (as Keras lays them "
+            "out). For another number of classes pass `classes`; for another "
+            "image size build the network with `include_top=False`."
+        )
+    if not np.isfinite(value).all():
+        raise ValueError(
+            f"{source} holds NaN or infinity in layer `{name}`: it comes from "
+            "training that diverged, or is damaged."
+        )
+    shapes = [tuple(variable.shape) for variable in variables]
+    return zip(variables, divided([value], shapes, name), strict=True)

@@ -1,13 +1,17 @@
-"""The 2012 recipe: optimizer, schedules, metrics, backups."""
+"""Training: `train` from images to a network, and all that it is made of."""
 
 from keras_alexnet.training.backup import ResumableBackup as ResumableBackup
 from keras_alexnet.training.callbacks import DivergenceGuard as DivergenceGuard
 from keras_alexnet.training.callbacks import EpochSeek as EpochSeek
+from keras_alexnet.training.callbacks import KeepBest as KeepBest
 from keras_alexnet.training.fit import fit as fit
 from keras_alexnet.training.fit import make_schedule as make_schedule
 from keras_alexnet.training.metrics import TopKError as TopKError
 from keras_alexnet.training.optimizer import AlexNetSGD as AlexNetSGD
 from keras_alexnet.training.recipe import CODE_2012_RECIPE as CODE_2012_RECIPE
+from keras_alexnet.training.recipe import (
+    FINE_TUNING_RECIPE as FINE_TUNING_RECIPE,
+)
 from keras_alexnet.training.recipe import PAPER_RECIPE as PAPER_RECIPE
 from keras_alexnet.training.recipe import RECIPES as RECIPES
 from keras_alexnet.training.recipe import SMALL_DATA_RECIPE as SMALL_DATA_RECIPE
@@ -16,3 +20,13 @@ from keras_alexnet.training.recipe import resolve_recipe as resolve_recipe
 from keras_alexnet.training.schedules import AsRunSchedule as AsRunSchedule
 from keras_alexnet.training.schedules import DivideOnPlateau as DivideOnPlateau
 from keras_alexnet.training.schedules import cosine_schedule as cosine_schedule
+
+
+def __getattr__(name):
+    # Imported when asked for: it needs TensorFlow's input pipelines, which
+    # take seconds to import on the other backends.
+    if name in ("Training", "train"):
+        from importlib import import_module
+
+        return getattr(import_module("keras_alexnet.training.training"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

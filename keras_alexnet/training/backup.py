@@ -50,6 +50,8 @@ class ResumableBackup(keras.callbacks.Callback):
     Attributes:
         initial_epoch: Integer, where training would resume. `fit` need not
             be told.
+        resumed_from: Tuple of the epoch, the step and whether the training
+            had ended, once `fit` has begun from a backup; else `None`.
 
     Raises:
         ValueError: If `every` is neither, or the backup is of another model.
@@ -78,6 +80,8 @@ class ResumableBackup(keras.callbacks.Callback):
         self.data = data
         self.every = every
         self.callbacks = callbacks
+        self.directory = directory
+        self.resumed_from = None
         self._snapshots = Snapshots(directory)
 
     @property
@@ -97,6 +101,7 @@ class ResumableBackup(keras.callbacks.Callback):
         arrays, position = self._restored
         self._restore_variables(arrays)
         self._epoch, self._step = position["epoch"], position["step"]
+        self.resumed_from = self._epoch, self._step, position["finished"]
         # `fit` looks at it next. It must not outlive this `fit`.
         self.model._initial_epoch = (
             self.params["epochs"] if position["finished"] else self._epoch

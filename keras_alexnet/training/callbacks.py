@@ -1,10 +1,13 @@
-"""The epoch's data, and a guard against divergence."""
+"""The epoch's data, the best weights, and a guard against divergence."""
 
 import math
+import os
 import warnings
 
 import keras
 from keras import ops
+
+from keras_alexnet.training.chief import is_chief
 
 
 class EpochSeek(keras.callbacks.Callback):
@@ -27,6 +30,51 @@ class EpochSeek(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.data.seek(epoch)
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Remembers the weights of the epoch with the lowest validation error.
+
+    Training goes on from the last weights, so a run that is interrupted ends
+    as an unbroken one. Call `restore` after it.
+
+    Args:
+        path: Path of a `.weights.h5` file that outlives the process, or
+            `None`. Defaults to `None`.
+        monitor: String. Defaults to `"val_top1_error"`.
+
+    Example:
+
+    >>> KeepBest(monitor="val_loss").monitor
+    'val_loss'
+    """
+
+    state_names = ("best",)
+
+    def __init__(self, path=None, monitor="val_top1_error"):
+        super().__init__()
+        self.path = path
+        self.monitor = monitor
+
+    def on_train_begin(self, logs=None):
+        self.best = math.inf
+        self._weights = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        value = (logs or {}).get(self.monitor, math.inf)
+        if value >= self.best:
+            return
+        self.best = value
+        self._weights = self.model.get_weights()
+        if self.path is not None and is_chief(self.model):
+            self.model.save_weights(self.path)
+
+    def restore(self):
+        """Gives the model the best weights, if an epoch has ended."""
+        if self._weights is not None:
+            self.model.set_weights(self._weights)
+        elif self.path is not None and os.path.exists(self.path):
+            self.model.load_weights(self.path)
 
 
 class DivergenceGuard(keras.callbacks.Callback):

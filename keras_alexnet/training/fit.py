@@ -1,6 +1,7 @@
 """All pieces of training put together."""
 
 import contextlib
+import dataclasses
 import importlib.util
 import pathlib
 
@@ -10,11 +11,17 @@ from keras_alexnet.training.backup import ResumableBackup
 from keras_alexnet.training.callbacks import DivergenceGuard
 from keras_alexnet.training.callbacks import EpochSeek
 from keras_alexnet.training.chief import is_chief
+from keras_alexnet.training.follows import check_data
+from keras_alexnet.training.follows import check_follows
 from keras_alexnet.training.metrics import TopKError
 from keras_alexnet.training.recipe import resolve_recipe
+from keras_alexnet.training.run_directory import run_directory
 from keras_alexnet.training.schedules import AsRunSchedule
 from keras_alexnet.training.schedules import DivideOnPlateau
 from keras_alexnet.training.schedules import cosine_schedule
+
+# Schedules that do not depend on how many epochs there will be.
+ENDLESS = ("plateau", "constant")
 
 
 def make_schedule(recipe, data=None, epochs=None):
@@ -50,7 +57,9 @@ def make_schedule(recipe, data=None, epochs=None):
             data=data,
         )
     if recipe.schedule == "cosine":
-        return cosine_schedule(recipe.learning_rate, epochs)
+        return cosine_schedule(
+            recipe.learning_rate, epochs, recipe.warmup_epochs
+        )
     return None
 
 
@@ -65,10 +74,14 @@ def fit(
     callbacks=(),
     verbose="auto",
     jit_compile="auto",
+    mismatch="error",
+    settings=None,
 ):
     """Compiles a network and trains it by a recipe.
 
-    Called again with the same `directory`, it resumes where it was.
+    `train` does all that goes before, too; this is for those who bring a
+    model and data of their own. Called again with the same `directory`, it
+    resumes where it was.
 
     Args:
         model: A `keras.Model` of one output, such as `AlexNet(...)`.
@@ -77,40 +90,103 @@ def fit(
         validation_data: Dataset of images and labels, or `None`. The recipe's
             schedule `"plateau"` needs it.
         directory: Path for backups, `history.csv` and TensorBoard's files, or
-            `None` for none of them.
+            `None` for none of them. It remembers what was asked for, and
+            refuses anything else.
         epochs: Integer. Defaults to the recipe's.
         every: `"epoch"` or an integer of steps, see `ResumableBackup`.
         callbacks: List of further Keras callbacks.
         verbose: As in `keras.Model.fit`.
         jit_compile: As in `keras.Model.compile`.
+        mismatch: `"error"`, `"warn"` or `"ignore"`, what to do where the
+            model or the data do not follow the recipe. Defaults to
+            `"error"`.
+        settings: Optional dict of whatever else the training depends on, for
+            the directory to remember.
 
     Returns:
         A `keras.callbacks.History`, with the epochs before a resumption.
 
     Raises:
-        ValueError: If the schedule needs `validation_data`.
+        ValueError: If the schedule needs `validation_data`; if the model or
+            the data do not follow the recipe; or if the directory is of
+            another training.
+        TypeError: If `data` is no `TrainingData`.
+        RuntimeError: If another process trains in the directory.
 
     Example:
 
     >>> from keras_alexnet.data import TrainingData
     >>> from keras_alexnet.data import load_source
-    >>> data = TrainingData(load_source("digits"), input_size=64)
+    >>> from keras_alexnet.models import PAPER
+    >>> from keras_alexnet.training import SMALL_DATA_RECIPE as recipe
+    >>> data = TrainingData(
+    ...     load_source("digits"), input_size=64, **recipe.augmentation(PAPER)
+    ... )
     >>> image = keras.Input((64, 64, 3))
     >>> features = keras.layers.Flatten()(image / 255)
     >>> probabilities = keras.layers.Dense(10, "softmax")(features)
     >>> model = keras.Model(image, probabilities)
-    >>> history = fit(model, "small_data", data, epochs=1, verbose=0)
+    >>> history = fit(model, recipe, data, epochs=1, verbose=0)
     >>> sorted(history.history)
     ['learning_rate', 'loss', 'top1_error', 'top5_error']
     """
     recipe = resolve_recipe(recipe)
     epochs = recipe.epochs if epochs is None else epochs
+    check_data(data)
     if recipe.schedule == "plateau" and validation_data is None:
         raise ValueError(
             '`validation_data` is needed by the schedule "plateau". Give '
             "some, or use a recipe with another schedule."
         )
+    check_follows(recipe, model, data, mismatch)
+    compile_by(recipe, model, jit_compile)
+    schedule = make_schedule(recipe, data, epochs)
+    callbacks = [DivergenceGuard(), *callbacks]
+    if schedule is not None:
+        callbacks.insert(0, schedule)
+    with contextlib.ExitStack() as stack:
+        if directory is None:
+            callbacks.append(EpochSeek(data))
+        else:
+            directory = pathlib.Path(directory)
+            if is_chief(model):
+                asked = _settings(model, recipe, data, epochs, settings)
+                stack.enter_context(run_directory(directory, asked))
+                callbacks += _logs(directory)
+            backup = ResumableBackup(
+                directory / "backup", data, every, callbacks
+            )
+            callbacks = [*callbacks, backup, _SayWhereResumed(backup, verbose)]
+        return model.fit(
+            data.dataset,
+            epochs=epochs,
+            validation_data=validation_data,
+            callbacks=callbacks,
+            verbose=verbose,
+            shuffle=False,
+        )
+
+
+def compile_by(recipe, model, jit_compile="auto"):
+    """Compiles a model with a recipe's optimizer, and errors as metrics.
+
+    Args:
+        recipe: A `Recipe`.
+        model: A `keras.Model` of probabilities, or of logits.
+        jit_compile: As in `keras.Model.compile`.
+    """
     classes = model.output_shape[-1]
+    frozen = {
+        layer.name.split("_column")[0]
+        for layer in model.layers
+        if not layer.trainable
+    }
+    recipe = dataclasses.replace(
+        recipe,
+        multipliers=tuple(
+            pair for pair in recipe.multipliers if pair[0] not in frozen
+        ),
+    )
     with _scope(model):
         model.compile(
             recipe.optimizer(),
@@ -120,26 +196,48 @@ def fit(
             metrics=[TopKError(k) for k in (1, 5) if k < classes],
             jit_compile=jit_compile,
         )
-    schedule = make_schedule(recipe, data, epochs)
-    callbacks = [DivergenceGuard(), *callbacks]
-    if schedule is not None:
-        callbacks.insert(0, schedule)
-    if directory is None:
-        callbacks.append(EpochSeek(data))
+
+
+class _SayWhereResumed(keras.callbacks.Callback):
+    """Says in one line where a training goes on, or that it has ended."""
+
+    def __init__(self, backup, verbose):
+        super().__init__()
+        self._backup = backup
+        self._verbose = verbose
+
+    def on_train_begin(self, logs=None):
+        found = self._backup.resumed_from
+        if found is None or not self._verbose:
+            return
+        epoch, step, finished = found
+        epochs = self.params["epochs"]
+        if finished or epoch >= epochs:
+            text = f"Nothing is left to do: all {epochs} epochs are done"
+            if finished and epoch < epochs:
+                text = f"Nothing is left to do: it ended after epoch {epoch}"
+        else:
+            text = f"Resuming at epoch {epoch + 1} of {epochs}, step {step}"
+        print(f"{text} ({self._backup.directory})")
+
+
+def _settings(model, recipe, data, epochs, more):
+    """All that a training depends on, for its directory to remember."""
+    architecture = getattr(model, "architecture", None)
+    asked = dataclasses.asdict(recipe)
+    if recipe.schedule in ENDLESS:
+        # More epochs only go on with what was done.
+        del asked["epochs"]
     else:
-        directory = pathlib.Path(directory)
-        if is_chief(model):
-            callbacks += _logs(directory)
-        backup = ResumableBackup(directory / "backup", data, every, callbacks)
-        callbacks = [*callbacks, backup]
-    return model.fit(
-        data.dataset,
-        epochs=epochs,
-        validation_data=validation_data,
-        callbacks=callbacks,
-        verbose=verbose,
-        shuffle=False,
-    )
+        asked["epochs"] = epochs
+    return {
+        "architecture": architecture and dataclasses.asdict(architecture),
+        "classes": model.output_shape[-1],
+        "recipe": asked,
+        "data": getattr(data, "settings", None),
+        "dtype_policy": keras.config.dtype_policy().name,
+        **(more or {}),
+    }
 
 
 def _scope(model):

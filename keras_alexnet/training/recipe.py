@@ -1,6 +1,8 @@
 """How a network is trained: the values, each with its source."""
 
 import dataclasses
+import math
+import numbers
 
 from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
 from keras_alexnet.models.difference import describe
@@ -10,39 +12,67 @@ from keras_alexnet.training.optimizer import AlexNetSGD
 SCHEDULES = ("plateau", "as_run", "cosine", "constant")
 
 
+def _is_count(value):
+    return isinstance(value, int) and value >= 1
+
+
+# What each number must be, and how an error says so.
+RANGES = {
+    "batch_size": (_is_count, "a positive integer"),
+    "epochs": (_is_count, "a positive integer"),
+    "divisions": (_is_count, "a positive integer"),
+    "patience": (_is_count, "a positive integer"),
+    "learning_rate": (lambda x: 0 < x < math.inf, "positive"),
+    "division": (lambda x: 1 < x < math.inf, "greater than 1"),
+    "momentum": (lambda x: 0 <= x < 1, "in [0, 1)"),
+    "weight_decay": (lambda x: 0 <= x < math.inf, "0 or more"),
+    "bias_multiplier": (lambda x: 0 <= x < math.inf, "0 or more"),
+    "color_sigma": (lambda x: 0 <= x < math.inf, "0 or more"),
+    "warmup_epochs": (lambda x: 0 <= x < math.inf, "0 or more"),
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """A way to train a network of the AlexNet family.
 
-    The defaults are the printed text of the paper, and what its code says
-    where the text is silent. Vary one with `dataclasses.replace`:
+        The defaults are the printed text of the paper, and what its code says
+        where the text is silent. Vary one with `dataclasses.replace`:
 
-    >>> import dataclasses
-    >>> from keras_alexnet.models.difference import difference
-    >>> smaller = dataclasses.replace(PAPER_RECIPE, batch_size=64)
-    >>> print(difference(PAPER_RECIPE, smaller))
-    batch_size: 128 -> 64
+        >>> import dataclasses
+    import math
+    import numbers
+        >>> from keras_alexnet.models.difference import difference
+        >>> smaller = dataclasses.replace(PAPER_RECIPE, batch_size=64)
+        >>> print(difference(PAPER_RECIPE, smaller))
+        batch_size: 128 -> 64
 
-    Args:
-        name: What it is called in tables.
-        batch_size: Examples per step.
-        epochs: Passes over the training set.
-        learning_rate: The first one.
-        momentum, weight_decay, bias_multiplier: As in `AlexNetSGD`.
-        schedule: `"plateau"`, `"as_run"`, `"cosine"` or `"constant"`.
-        division: What `"plateau"` divides the learning rate by.
-        divisions: How many times, before it stops.
-        patience: Epochs without a better validation error before that.
-        crop: `"random"` or `"center"`.
-        flip: Whether half of the images are mirrored.
-        color_sigma: Standard deviation of the color noise, in standard
-            deviations of the training set's pixels along a component.
-        color_division: Whether images are divided by `1 + color_sigma`.
-        initialization: `None` for the architecture's own or `"he"`.
-        pixel_std: What centered pixels are divided by.
+        Args:
+            name: What it is called in tables.
+            batch_size: Examples per step.
+            epochs: Passes over the training set.
+            learning_rate: The first one.
+            momentum, weight_decay, bias_multiplier: As in `AlexNetSGD`.
+            schedule: `"plateau"`, `"as_run"`, `"cosine"` or `"constant"`.
+            division: What `"plateau"` divides the learning rate by.
+            divisions: How many times, before it stops.
+            patience: Epochs without a better validation error before that.
+            crop: `"random"` or `"center"`.
+            flip: Whether half of the images are mirrored.
+            color_sigma: Standard deviation of the color noise, in standard
+                deviations of the training set's pixels along a component.
+            color_division: Whether images are divided by `1 + color_sigma`.
+            initialization: `None` for the architecture's own or `"he"`.
+            pixel_std: What centered pixels are divided by; `None` for the
+                architecture's own.
+            multipliers: Tuple of pairs of a layer's name and the factor of its
+                learning rate, see `AlexNetSGD`.
+            warmup_epochs: Epochs in which the rate of `"cosine"` rises linearly
+                to `learning_rate`, before it falls.
 
-    Raises:
-        ValueError: If `schedule` or `initialization` is none of the above.
+        Raises:
+            ValueError: If a value is out of its range; the message names the
+                field.
     """
 
     name: str = "paper"
@@ -77,7 +107,10 @@ class Recipe:
     # Section 5: the constants are those of the architecture.
     initialization: str | None = None
     # Section 2: "centered raw RGB values of the pixels".
-    pixel_std: float = 1.0
+    pixel_std: float | None = None
+    # Section 5: "an equal learning rate for all layers".
+    multipliers: tuple = ()
+    warmup_epochs: float = 0.0
 
     def __str__(self):
         return describe(self)
@@ -93,13 +126,41 @@ class Recipe:
                     f"`{name}` must be one of {choices}. Received: "
                     f"{name}={getattr(self, name)!r}"
                 )
+        self._check_numbers()
+        if self.warmup_epochs and self.schedule != "cosine":
+            raise ValueError(
+                '`warmup_epochs` is of the schedule "cosine". Received: '
+                f"warmup_epochs={self.warmup_epochs}, "
+                f"schedule={self.schedule!r}"
+            )
+
+    def _check_numbers(self):
+        for name, (holds, wanted) in RANGES.items():
+            value = getattr(self, name)
+            # Neither text nor NaN is in any range.
+            if not (isinstance(value, numbers.Real) and holds(value)):
+                raise ValueError(
+                    f"`{name}` must be {wanted}. Received: {name}={value!r}"
+                )
+        for name, factor in self.multipliers:
+            if not (isinstance(factor, numbers.Real) and factor >= 0):
+                raise ValueError(
+                    "`multipliers` must be pairs of a layer's name and a "
+                    f"factor of 0 or more. Received: {(name, factor)!r}"
+                )
+        if self.pixel_std is not None and not self.pixel_std > 0:
+            raise ValueError(
+                "`pixel_std` must be positive, or `None`. "
+                f"Received: pixel_std={self.pixel_std!r}"
+            )
 
     def prepare(self, architecture):
         """The architecture as this recipe initializes and scales it.
 
         Where pixels are divided by `pixel_std`, the alphas of the response
         normalization are multiplied by its square: what they multiply is
-        squares of activations.
+        squares of activations. The scale is relative to the architecture's
+        own, so preparing twice is as preparing once.
 
         Args:
             architecture: An `Architecture`.
@@ -118,8 +179,9 @@ class Recipe:
             layers = len(architecture.initial_stds)
             changes["initial_stds"] = (self.initialization,) * layers
             changes["initial_biases"] = (0.0,) * layers
-        if self.pixel_std != 1:
-            square = self.pixel_std**2
+        if self.pixel_std is not None:
+            own = sum(architecture.pixel_std) / len(architecture.pixel_std)
+            square = (self.pixel_std / own) ** 2
             changes["pixel_std"] = (self.pixel_std,) * 3
             changes["lrn_alpha"] = architecture.lrn_alpha * square
             changes["spatial_alpha"] = architecture.spatial_alpha * square
@@ -164,6 +226,7 @@ class Recipe:
             momentum=self.momentum,
             weight_decay=self.weight_decay,
             bias_multiplier=self.bias_multiplier,
+            multipliers=dict(self.multipliers),
             **kwargs,
         )
 
@@ -196,9 +259,29 @@ SMALL_DATA_RECIPE = dataclasses.replace(
     pixel_std=58.0,
 )
 
+# Fine-tuning of a trained network. The rates per layer are those by which
+# the author fine-tuned net #146 (layer-params-146-2012-2011.cfg): 1e-2 for
+# the new last layer, 1e-3 for the others, 1e-4 for conv1. Ours are the
+# cosine, and the warm-up, so that a network which fits already is kept.
+FINE_TUNING_RECIPE = dataclasses.replace(
+    PAPER_RECIPE,
+    name="fine_tuning",
+    batch_size=64,
+    epochs=10,
+    learning_rate=1e-3,
+    schedule="cosine",
+    warmup_epochs=1.0,
+    multipliers=(("fc8", 10.0), ("conv1", 0.1)),
+)
+
 RECIPES = {
     recipe.name: recipe
-    for recipe in (PAPER_RECIPE, CODE_2012_RECIPE, SMALL_DATA_RECIPE)
+    for recipe in (
+        PAPER_RECIPE,
+        CODE_2012_RECIPE,
+        SMALL_DATA_RECIPE,
+        FINE_TUNING_RECIPE,
+    )
 }
 
 
@@ -206,7 +289,8 @@ def resolve_recipe(recipe):
     """A `Recipe` from itself or from a preset's lower-case name.
 
     Args:
-        recipe: A `Recipe`, or `"paper"`, `"code_2012"` or `"small_data"`.
+        recipe: A `Recipe`, or `"paper"`, `"code_2012"`, `"small_data"` or
+            `"fine_tuning"`.
 
     Returns:
         A `Recipe`.

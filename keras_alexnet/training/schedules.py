@@ -20,12 +20,14 @@ AS_RUN = (
 AS_RUN_EPOCHS = 91
 
 
-def cosine_schedule(learning_rate, epochs):
+def cosine_schedule(learning_rate, epochs, warmup_epochs=0.0):
     """Callback: the learning rate falls to 0 along half a cosine.
 
     Args:
-        learning_rate: Float, of the first epoch.
-        epochs: Integer.
+        learning_rate: Float, of the first epoch after the warm-up.
+        epochs: Integer, the warm-up included.
+        warmup_epochs: Float, epochs in which the rate rises linearly; epoch
+            0 has `1 / (1 + warmup_epochs)` of it. Defaults to `0`.
 
     Returns:
         A `keras.callbacks.LearningRateScheduler`.
@@ -39,7 +41,10 @@ def cosine_schedule(learning_rate, epochs):
     """
 
     def rate(epoch, _=None):
-        return learning_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
+        rise = min(1.0, (1 + epoch) / (1 + warmup_epochs))
+        rest = max(epochs - warmup_epochs, 1)
+        turn = math.pi * max(epoch - warmup_epochs, 0) / rest
+        return learning_rate * rise * (1 + math.cos(turn)) / 2
 
     return keras.callbacks.LearningRateScheduler(rate)
 

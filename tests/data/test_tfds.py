@@ -84,7 +84,7 @@ def test_by_position_reads_the_same(pets, monkeypatch, tmp_path):
 
 def test_by_position_in_a_source(pets, monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(tfds, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr("keras_alexnet.data.tfds.MEMORY_LIMIT", 0)
     source = load_source("pets", pets, holdout=0.4)
     assert source.split("train").labels is None
     assert source.counts == {"train": 3, "test": 2, "holdout": 2}
@@ -112,7 +112,7 @@ def test_unlabelled_test_split_is_left_out(store, monkeypatch, tmp_path):
     folder = store("blind", labels)
     source = load_source("blind", folder)
     assert source.counts == {"train": 2, "test": 1}
-    monkeypatch.setattr(tfds, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr("keras_alexnet.data.tfds.MEMORY_LIMIT", 0)
     assert load_source("blind", folder).counts == source.counts
 
 
@@ -142,7 +142,7 @@ def test_imagenette(shared_tfds):
 def doubtful(store, monkeypatch, tmp_path):
     """Read by position, one label is of no class."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(tfds, "MEMORY_LIMIT", 0)
+    monkeypatch.setattr("keras_alexnet.data.tfds.MEMORY_LIMIT", 0)
     return store("doubtful", {"train": [0, -1, 0, 0], "test": [0]})
 
 

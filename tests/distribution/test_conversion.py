@@ -11,13 +11,13 @@ from column_networks import batch
 from column_networks import network
 from column_networks import reference
 
+from keras_alexnet.columns.shares import transfer
 from keras_alexnet.distribution import ColumnParallelStrategy
 from keras_alexnet.distribution import Mirrored
-from keras_alexnet.distribution import load_weights
 from keras_alexnet.distribution import on_one_device
 from keras_alexnet.distribution import to_columns
 from keras_alexnet.distribution import to_grouped
-from keras_alexnet.distribution.state_transfer import transfer
+from keras_alexnet.models import load_weights
 from keras_alexnet.training import AlexNetSGD
 
 DEVICES = ("/CPU:1", "/CPU:2")

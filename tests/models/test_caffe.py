@@ -10,6 +10,7 @@ from small_networks import outputs
 from small_networks import predict
 from small_networks import small
 
+from keras_alexnet.models import save_weights
 from keras_alexnet.models.caffe_import import read_caffe
 from keras_alexnet.models.caffe_import import read_mean_image
 from keras_alexnet.models.difference import difference
@@ -17,7 +18,6 @@ from keras_alexnet.models.geometry import sizes
 from keras_alexnet.models.presets import CAFFE
 from keras_alexnet.models.presets import CAFFENET
 from keras_alexnet.models.pretrained import load_weights
-from keras_alexnet.models.pretrained import save_weights
 
 pytest.importorskip("google.protobuf")
 import caffe_files  # noqa: E402
@@ -80,7 +80,7 @@ def inputs(size, count=2):
 def test_opencv_computes_the_same(architecture, tmp_path):
     model = build(architecture)
     path = tmp_path / "net.caffemodel"
-    save_weights(model, path, architecture)
+    save_weights(model, path)
     agree(model, path, inputs(architecture.input_size))
 
 
@@ -88,7 +88,7 @@ def test_opencv_computes_the_same_without_norms(tmp_path):
     architecture = small("owt", channel_order="bgr")
     model = build(architecture)
     path = tmp_path / "net.caffemodel"
-    save_weights(model, path, architecture)
+    save_weights(model, path)
     # Unit variance, as torchvision has it: the softmax shall not saturate.
     x = inputs(95) / 60
     agree(model, path, x, ("pool1", "pool2", "pool5", "fc6", "prob"))
@@ -111,9 +111,9 @@ def test_files_of_every_generation(preset, generation, tmp_path):
     assert architecture.name == preset
     assert classes == CLASSES
     model = build(architecture)
-    load_weights(model, path, architecture)
+    load_weights(model, path)
     # The prototxt is ours; the weights are read from the foreign file.
-    save_weights(build(architecture), tmp_path / "b.caffemodel", architecture)
+    save_weights(build(architecture), tmp_path / "b.caffemodel")
     (tmp_path / "b.prototxt").rename(tmp_path / "net.prototxt")
     if generation > 0:
         agree(model, path, inputs(99))
@@ -129,8 +129,8 @@ def test_round_trip_is_exact(preset, tmp_path):
     path = save(message, tmp_path / "theirs.caffemodel")
     architecture, _, _ = read_caffe(path)
     model = build(architecture)
-    load_weights(model, path, architecture)
-    save_weights(model, tmp_path / "ours.caffemodel", architecture)
+    load_weights(model, path)
+    save_weights(model, tmp_path / "ours.caffemodel")
     again = caffe_files.message("NetParameter")()
     again.ParseFromString((tmp_path / "ours.caffemodel").read_bytes())
     found = {layer.name: layer.blobs for layer in again.layer}
@@ -141,7 +141,7 @@ def test_round_trip_is_exact(preset, tmp_path):
                 np.asarray(blob.data, "float32"), array.ravel()
             )
     other = build(architecture, seed=2)
-    load_weights(other, tmp_path / "ours.caffemodel", architecture)
+    load_weights(other, tmp_path / "ours.caffemodel")
     for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -151,7 +151,7 @@ def test_raw_rgb_images_as_opencv_prepares_them(tmp_path):
     architecture = small("caffe")
     model = build(architecture, include_preprocessing=True)
     path = tmp_path / "net.caffemodel"
-    save_weights(model, path, architecture)
+    save_weights(model, path)
     image = np.random.default_rng(0).integers(0, 256, (99, 99, 3), "uint8")
     net = cv2.dnn.readNetFromCaffe(
         str(path.with_suffix(".prototxt")), str(path)
@@ -171,7 +171,7 @@ def test_the_first_half_of_the_channels_is_the_first_column(tmp_path):
     path = save(message, tmp_path / "net.caffemodel")
     architecture, _, _ = read_caffe(path)
     model = build(architecture)
-    load_weights(model, path, architecture)
+    load_weights(model, path)
     pool1, conv2 = outputs(model, inputs(99), ["pool1", "conv2"])
     kernel, bias = map(torch.tensor, arrays["conv2"])
     x = torch.tensor(pool1.transpose(0, 3, 1, 2))
@@ -370,7 +370,7 @@ def test_what_caffe_cannot_compute_is_not_written(
 ):
     model = build(architecture)
     with pytest.raises(ValueError, match=f"Caffe cannot .*`{field}`"):
-        save_weights(model, tmp_path / "net.caffemodel", architecture)
+        save_weights(model, tmp_path / "net.caffemodel")
     assert not list(tmp_path.iterdir())
 
 
@@ -395,8 +395,8 @@ def test_mean_image(tmp_path):
 def test_the_full_network_in_opencv(preset, tmp_path):
     model = build(preset, classes=1000)
     path = tmp_path / "net.caffemodel"
-    save_weights(model, path, preset)
+    save_weights(model, path)
     assert 243e6 < path.stat().st_size < 244.5e6
     again = build(preset, seed=2, classes=1000)
-    load_weights(again, path, preset)
+    load_weights(again, path)
     agree(again, path, inputs(227, count=1))

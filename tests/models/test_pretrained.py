@@ -15,10 +15,10 @@ from small_networks import outputs
 from small_networks import small
 
 from keras_alexnet.models import pretrained
+from keras_alexnet.models import save_weights
 from keras_alexnet.models.presets import ARCHITECTURES
 from keras_alexnet.models.pretrained import architecture_of
 from keras_alexnet.models.pretrained import load_weights
-from keras_alexnet.models.pretrained import save_weights
 from keras_alexnet.weights import published
 
 CAFFE = small("caffe")
@@ -27,7 +27,7 @@ CAFFE = small("caffe")
 @pytest.fixture
 def caffemodel(tmp_path):
     path = tmp_path / "net.caffemodel"
-    save_weights(build(CAFFE), path, CAFFE)
+    save_weights(build(CAFFE), path)
     return path
 
 
@@ -47,13 +47,13 @@ def assert_equal(a, b, names=None):
 
 def test_without_the_top_the_convolutions_are_loaded(caffemodel):
     model = build(CAFFE, seed=2, include_top=False)
-    load_weights(model, caffemodel, CAFFE)
+    load_weights(model, caffemodel)
     assert_equal(kernels(model), kernels(build(CAFFE)))
 
 
 def test_a_preprocessing_layer_does_not_matter(caffemodel):
     model = build(CAFFE, seed=2, include_preprocessing=True)
-    load_weights(model, caffemodel, CAFFE)
+    load_weights(model, caffemodel)
     names = CAFFE.layer_names
     assert_equal(kernels(model), kernels(build(CAFFE)), names)
 
@@ -64,7 +64,7 @@ def test_a_failed_load_changes_nothing(caffemodel):
     with pytest.raises(
         ValueError, match=r"layer `fc8`: it has shape \(24, 10\), .*\(24, 7\)"
     ):
-        load_weights(model, caffemodel, CAFFE)
+        load_weights(model, caffemodel)
     assert_equal(before, kernels(model))
 
 
@@ -74,9 +74,9 @@ def test_weights_that_diverged_are_refused(tmp_path):
     kernel[0, 0, 0, 0] = np.nan
     model.get_layer("conv4").kernel.assign(kernel)
     path = tmp_path / "net.caffemodel"
-    save_weights(model, path, CAFFE)
+    save_weights(model, path)
     with pytest.raises(ValueError, match="net.caffemodel holds NaN.*`conv4`"):
-        load_weights(build(CAFFE), path, CAFFE)
+        load_weights(build(CAFFE), path)
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_another_function_of_equal_shapes_is_refused(preset, match, caffemodel):
         ValueError,
         match=f"'caffe', which computes something else .*{match}.*strict=False",
     ):
-        load_weights(model, caffemodel, architecture)
-    load_weights(model, caffemodel, architecture, strict=False)
+        load_weights(model, caffemodel)
+    load_weights(model, caffemodel, strict=False)
     names = architecture.layer_names[1:]
     assert_equal(kernels(model), kernels(build(CAFFE)), names)
 
@@ -104,13 +104,13 @@ def test_another_channel_order_swaps_conv1(caffemodel):
     """The same outputs, of images with the channels the other way round."""
     rgb = dataclasses.replace(CAFFE, channel_order="rgb")
     model = build(rgb, seed=2)
-    load_weights(model, caffemodel, rgb)
+    load_weights(model, caffemodel)
     x = np.random.default_rng(0).normal(0, 60, (1, 99, 99, 3))
     (found,) = outputs(model, x[..., ::-1], ["prob"])
     (wanted,) = outputs(build(CAFFE), x, ["prob"])
     np.testing.assert_allclose(found, wanted, rtol=1e-4)
     again = caffemodel.with_name("again.caffemodel")
-    save_weights(model, again, rgb)
+    save_weights(model, again)
     assert again.read_bytes() == caffemodel.read_bytes()
 
 
@@ -135,7 +135,7 @@ def test_what_can_be_loaded_into_what(file, preset, tmp_path):
     source = narrow(file)
     ending = "safetensors" if file == "owt" else "caffemodel"
     path = tmp_path / f"net.{ending}"
-    save_weights(build(source), path, source)
+    save_weights(build(source), path)
     architecture = narrow(preset)
     two_columns = file != "owt" and preset in ("paper", "code_2012")
     wanted = FITS[file].get(preset, SHAPES if two_columns else NEVER)
@@ -143,7 +143,7 @@ def test_what_can_be_loaded_into_what(file, preset, tmp_path):
     found = NEVER
     for strict, answer in ((False, SHAPES), (True, SAME)):
         with contextlib.suppress(ValueError):
-            load_weights(model, path, architecture, strict=strict)
+            load_weights(model, path, strict=strict)
             found = answer
     assert found == wanted
 
@@ -152,13 +152,13 @@ def test_more_layers_than_the_file_has(caffemodel):
     six = small("six_conv", lrn_across_columns=True)
     model = build(six)
     with pytest.raises(ValueError, match="has no weights for conv6"):
-        load_weights(model, caffemodel, six)
+        load_weights(model, caffemodel)
 
 
 def test_the_architecture_builds_the_network(caffemodel):
     architecture, classes = architecture_of(caffemodel)
     model = build(architecture, seed=2, classes=classes)
-    load_weights(model, caffemodel, architecture)
+    load_weights(model, caffemodel)
     assert_equal(kernels(model), kernels(build(CAFFE)))
     with pytest.raises(ValueError, match=r"must end in one of \.caffemodel"):
         architecture_of("net.h5")
@@ -166,9 +166,9 @@ def test_the_architecture_builds_the_network(caffemodel):
 
 def test_files_of_keras(tmp_path):
     path = tmp_path / "net.weights.h5"
-    save_weights(build(CAFFE), path, CAFFE)
+    save_weights(build(CAFFE), path)
     model = build(CAFFE, seed=2)
-    load_weights(model, path, CAFFE)
+    load_weights(model, path)
     assert_equal(kernels(model), kernels(build(CAFFE)))
 
 
@@ -205,19 +205,19 @@ def served(tmp_path, monkeypatch, caffemodel):
 
 def test_imagenet_is_downloaded_and_converted_once(served, tmp_path):
     model = build(CAFFE, seed=2)
-    load_weights(model, "imagenet", CAFFE)
+    load_weights(model, "imagenet")
     assert_equal(kernels(model), kernels(build(CAFFE)))
     (cached,) = (tmp_path / "home" / "models").iterdir()
     assert cached.name.startswith("keras_alexnet-bvlc_alexnet-")
     served.unlink()
     features = build(CAFFE, seed=3, include_top=False)
-    load_weights(features, "imagenet", CAFFE)
+    load_weights(features, "imagenet")
     assert_equal(kernels(features), kernels(build(CAFFE)))
 
 
 def test_the_builder_loads_what_it_is_given(served, caffemodel, tmp_path):
     keras_file = tmp_path / "net.weights.h5"
-    save_weights(build(CAFFE), keras_file, CAFFE)
+    save_weights(build(CAFFE), keras_file)
     for weights in ("imagenet", caffemodel, str(caffemodel), keras_file):
         features = weights != keras_file and build(
             CAFFE, seed=3, include_top=False, weights=weights
@@ -240,24 +240,24 @@ def test_a_model_of_other_layers_is_refused(caffemodel):
     with pytest.raises(
         ValueError, match="none of the layers conv1.*to_columns"
     ):
-        load_weights(model, caffemodel, CAFFE)
+        load_weights(model, caffemodel)
 
 
 def test_a_download_that_is_no_network_leaves_nothing(served, tmp_path):
     served.write_bytes(b"<html>not here</html>")
     with pytest.raises(ValueError, match="It is a web page"):
-        load_weights(build(CAFFE), "imagenet", CAFFE)
+        load_weights(build(CAFFE), "imagenet")
     assert not list((tmp_path / "home" / "models").iterdir())
 
 
 def test_a_damaged_copy_of_imagenet_is_removed(served, tmp_path):
-    load_weights(build(CAFFE), "imagenet", CAFFE)
+    load_weights(build(CAFFE), "imagenet")
     (cached,) = (tmp_path / "home" / "models").iterdir()
     cached.write_bytes(cached.read_bytes()[:1000])
     with pytest.raises(ValueError, match="damaged and have been removed. Try"):
-        load_weights(build(CAFFE), "imagenet", CAFFE)
+        load_weights(build(CAFFE), "imagenet")
     model = build(CAFFE, seed=2)
-    load_weights(model, "imagenet", CAFFE)
+    load_weights(model, "imagenet")
     assert_equal(kernels(model), kernels(build(CAFFE)))
 
 
@@ -266,10 +266,10 @@ def test_imagenet_of_what_is_not_published():
     with pytest.raises(
         ValueError, match="architectures caffe, caffenet, owt. Received: 'pap"
     ):
-        load_weights(build(paper), "imagenet", paper)
+        load_weights(build(paper), "imagenet")
     changed = small("caffe", lrn_k=2.0)
     with pytest.raises(ValueError, match=r"changed in lrn_k: 1\.0, not 2\.0"):
-        load_weights(build(changed), "imagenet", changed)
+        load_weights(build(changed), "imagenet")
 
 
 def test_the_download_is_by_name(monkeypatch):

@@ -10,10 +10,10 @@ from small_networks import outputs
 from small_networks import predict
 from small_networks import small
 
+from keras_alexnet.models import save_weights
 from keras_alexnet.models.difference import difference
 from keras_alexnet.models.presets import OWT
 from keras_alexnet.models.pretrained import load_weights
-from keras_alexnet.models.pretrained import save_weights
 from keras_alexnet.models.torchvision import MODULES
 from keras_alexnet.models.torchvision import read_torchvision
 from keras_alexnet.weights.state_dict import read_state_dict
@@ -128,7 +128,7 @@ def test_pytorch_computes_the_same(format, prefix, network, tmp_path):
     assert classes == CLASSES
     architecture = small("owt")
     model = build(architecture)
-    load_weights(model, path, architecture)
+    load_weights(model, path)
     agree(model, network, inputs())
 
 
@@ -136,7 +136,7 @@ def test_pytorch_computes_what_we_save(network, tmp_path):
     architecture = small("owt")
     model = build(architecture)
     path = tmp_path / "net.safetensors"
-    save_weights(model, path, architecture)
+    save_weights(model, path)
     named = {
         name: torch.tensor(array)
         for name, array in read_state_dict(path).items()
@@ -149,8 +149,8 @@ def test_round_trip_is_exact(network, tmp_path):
     torch.save(network.state_dict(), tmp_path / "theirs.pth")
     architecture = small("owt")
     model = build(architecture)
-    load_weights(model, tmp_path / "theirs.pth", architecture)
-    save_weights(model, tmp_path / "ours.safetensors", architecture)
+    load_weights(model, tmp_path / "theirs.pth")
+    save_weights(model, tmp_path / "ours.safetensors")
     found = read_state_dict(tmp_path / "ours.safetensors")
     wanted = network.state_dict()
     assert found.keys() == wanted.keys()
@@ -162,7 +162,7 @@ def test_raw_images_as_torchvision_prepares_them(network, tmp_path):
     torch.save(network.state_dict(), tmp_path / "net.pth")
     architecture = small("owt")
     model = build(architecture, include_preprocessing=True)
-    load_weights(model, tmp_path / "net.pth", architecture)
+    load_weights(model, tmp_path / "net.pth")
     image = np.random.default_rng(0).integers(0, 256, (95, 95, 3), "uint8")
     x = torch.tensor(image.transpose(2, 0, 1))[None] / 255
     mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
@@ -223,7 +223,7 @@ def test_what_is_no_alexnet_is_refused(changes, match, network, tmp_path):
 def test_other_networks_are_not_written(architecture, match, tmp_path):
     model = build(architecture)
     with pytest.raises(ValueError, match=f"holds architecture 'owt'.*{match}"):
-        save_weights(model, tmp_path / "net.safetensors", architecture)
+        save_weights(model, tmp_path / "net.safetensors")
     assert not list(tmp_path.iterdir())
 
 
@@ -238,6 +238,6 @@ def test_the_full_network_in_pytorch(tmp_path):
     path = tmp_path / "net.pth"
     torch.save(network.state_dict(), path)
     model = build("owt", classes=1000)
-    load_weights(model, path, "owt")
+    load_weights(model, path)
     agree(model, network, inputs(224, count=1))
     assert list(MODULES) == list(OWT.layer_names)

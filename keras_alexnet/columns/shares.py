@@ -49,8 +49,19 @@ def _renamed(config):
     return config
 
 
-def _by_whole_name(variables):
-    """Lists of variables that are parts of one, column 0's first."""
+def by_whole_name(variables):
+    """Variables by the name that they have in a network of whole layers.
+
+    Args:
+        variables: List of `keras.Variable`, of columns or not.
+
+    Returns:
+        Dict of a name, such as `"conv2/kernel"`, to the list of variables
+        that are its parts, the first column's first.
+
+    Raises:
+        ValueError: If two variables have one name.
+    """
     parts = collections.defaultdict(dict)
     for variable in variables:
         found = SHARE.search(variable.path)
@@ -79,21 +90,33 @@ def transfer(sources, targets):
     Raises:
         ValueError: If one is missing, or cannot be divided by columns.
     """
-    sources = _by_whole_name(sources)
-    for name, parts in _by_whole_name(targets).items():
+    sources = by_whole_name(sources)
+    for name, parts in by_whole_name(targets).items():
         if name not in sources:
             raise ValueError(
                 f"{name} is not in the model to convert from, which has "
                 f"{sorted(sources)}."
             )
         arrays = [ops.convert_to_numpy(v) for v in sources[name]]
-        arrays = _divided(arrays, [tuple(part.shape) for part in parts], name)
+        arrays = divided(arrays, [tuple(part.shape) for part in parts], name)
         for part, array in zip(parts, arrays, strict=True):
             part.assign(array)
 
 
-def _divided(arrays, shapes, name):
-    """Arrays of the given shapes, cut from others along the last axis."""
+def divided(arrays, shapes, name):
+    """Arrays of given shapes, cut from others along the last axis.
+
+    Args:
+        arrays: List of arrays, one per column or one in all.
+        shapes: List of tuples, those of the variables to assign to.
+        name: String, what an error message calls them.
+
+    Returns:
+        List of arrays.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+    """
     if len(arrays) == len(shapes):
         found = arrays
     elif all(array.ndim == 0 for array in arrays):

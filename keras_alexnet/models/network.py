@@ -1,0 +1,148 @@
+"""A functional model that knows which architecture it is of."""
+
+import functools
+import os
+
+import keras
+from keras import ops
+
+from keras_alexnet.models.keras_files import WEIGHTS_ENDING
+from keras_alexnet.models.keras_files import is_keras_file
+from keras_alexnet.models.keras_files import load_weights_file
+from keras_alexnet.models.keras_files import save_weights_file
+
+
+@keras.saving.register_keras_serializable("keras_alexnet")
+class Network(keras.Model):
+    """A functional `keras.Model` that carries its `Architecture`.
+
+    `AlexNet` returns one. Saving, loading, cloning, `get_config` and the
+    conversion to columns and back keep the architecture. What is built from
+    some of its layers, such as `keras.Model(network.input, features)`, is an
+    ordinary `keras.Model` without one.
+
+    Args:
+        inputs: Keras tensor, or a structure of them.
+        outputs: Keras tensor, or a structure of them.
+        name: Optional string.
+        architecture: An `Architecture`, or `None` if none describes the
+            layers. Defaults to `None`.
+        **kwargs: `trainable`, as of `keras.Model`.
+
+    Attributes:
+        architecture: As given, read-only.
+
+    Example:
+
+    >>> from keras_alexnet import AlexNet
+    >>> model = AlexNet(architecture="one_gpu")
+    >>> model.architecture.columns
+    1
+    >>> keras.models.clone_model(model).architecture == model.architecture
+    True
+    """
+
+    architecture = None
+
+    # The positional arguments must be those of Keras's functional models:
+    # by them Keras knows that it can rebuild the graph from a configuration.
+    def __init__(
+        self, inputs, outputs, name=None, *, architecture=None, **kwargs
+    ):
+        super().__init__(inputs, outputs, name=name, **kwargs)
+        self._was_called = False
+        if architecture is not None:
+            self.__class__ = _class_of(architecture)
+
+    def call(self, *args, **kwargs):
+        self._was_called = True
+        return super().call(*args, **kwargs)
+
+    def export(self, filepath, format="tf_saved_model", **kwargs):
+        """Exports the model, as `keras.Model.export` does.
+
+        Args:
+            filepath: Path.
+            format: `"tf_saved_model"`, `"onnx"` or another of Keras's.
+            **kwargs: As of `keras.Model.export`.
+
+        Returns:
+            What `keras.Model.export` returns.
+        """
+        # Keras refuses to export a model that has never been called.
+        if not self._was_called:
+            self(keras.tree.map_structure(self._one_image, self.input))
+        return super().export(filepath, format=format, **kwargs)
+
+    def _one_image(self, tensor):
+        side = getattr(self.architecture, "input_size", 224)
+        shape = [side if n is None else n for n in tensor.shape[1:]]
+        return ops.zeros([1, *shape], tensor.dtype)
+
+    def save_weights(self, filepath, overwrite=True, **kwargs):
+        """Saves the weights in Keras's format, with the architecture.
+
+        Args:
+            filepath: Path that ends in `.weights.h5`. It is written in full,
+                or stays as it was.
+            overwrite: Boolean. Whether to replace a file without asking.
+                Defaults to `True`.
+            **kwargs: As of `keras.Model.save_weights`.
+        """
+        whole = os.fspath(filepath).endswith(WEIGHTS_ENDING) and not kwargs
+        if whole and (overwrite or not os.path.exists(filepath)):
+            save_weights_file(self, filepath)
+        else:
+            super().save_weights(filepath, overwrite, **kwargs)
+
+    def load_weights(self, filepath, **kwargs):
+        """Loads weights in Keras's format, of columns or of whole layers.
+
+        Args:
+            filepath: Path of a `.weights.h5` or `.keras` file.
+            **kwargs: `strict`, whether a file of an architecture of equal
+                shapes that computes something else is refused (by default it
+                is); and those of `keras.Model.load_weights`.
+
+        Raises:
+            ValueError: If the file is damaged, of another network, or holds
+                numbers that are not finite. The model is as it was then.
+        """
+        if is_keras_file(filepath):
+            load_weights_file(self, filepath, **kwargs)
+        else:
+            super().load_weights(filepath, **kwargs)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "architecture": keras.saving.serialize_keras_object(
+                self.architecture
+            ),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        architecture = keras.saving.deserialize_keras_object(
+            config.pop("architecture", None), custom_objects
+        )
+        return _class_of(architecture)._from_graph(config, custom_objects)
+
+    @classmethod
+    def _from_graph(cls, config, custom_objects):
+        return super().from_config(config, custom_objects)
+
+
+@functools.cache
+def _class_of(architecture):
+    """The class of networks of one architecture.
+
+    `keras.models.clone_model` tells the class of a clone nothing but the
+    tensors, so the class must know the architecture. (It does not look at
+    `get_config`, which would be the public way.)
+    """
+    namespace = {"architecture": architecture, "__module__": __name__}
+    made = type(Network.__name__, (Network,), namespace)
+    # Saved under the name of `Network`; `from_config` finds the right one.
+    return keras.saving.register_keras_serializable("keras_alexnet")(made)

@@ -1,0 +1,150 @@
+"""Our weights in files for others."""
+
+import os
+
+import keras
+import numpy as np
+
+from keras_alexnet.columns.conversion import has_columns
+from keras_alexnet.columns.shares import by_whole_name
+from keras_alexnet.models.alexnet import AlexNet
+from keras_alexnet.models.caffe_export import write_caffe
+from keras_alexnet.models.keras_files import is_keras_file
+from keras_alexnet.models.presets import OWT
+from keras_alexnet.models.pretrained import CHANNEL_ORDERS
+from keras_alexnet.models.pretrained import architecture_of_model
+from keras_alexnet.models.pretrained import ending_of
+from keras_alexnet.models.pretrained import swapped_channels
+from keras_alexnet.models.torchvision import write_torchvision
+
+WRITERS = {".caffemodel": write_caffe, ".safetensors": write_torchvision}
+
+# What centered pixels are divided by where such a file is used.
+PIXEL_STDS = {".caffemodel": (1.0, 1.0, 1.0), ".safetensors": OWT.pixel_std}
+
+# Of no influence on what a trained layer computes.
+NEEDLESS = (
+    "name",
+    "dtype",
+    "trainable",
+    "kernel_initializer",
+    "bias_initializer",
+    "rate",
+    "seed",
+)
+
+
+def save_weights(model, path):
+    """Saves weights in the format that a file's ending names.
+
+    `.caffemodel` (with the deploy `.prototxt` beside it) for Caffe and OpenCV,
+    `.safetensors` for torchvision's `alexnet`, `.weights.h5` and `.keras` (the
+    whole model) for Keras. What is there is replaced by a whole file.
+
+    In files for others `conv1` takes pixels as the other software gives them:
+    Caffe's in BGR, minus the mean; torchvision's also divided by its standard
+    deviations. The mean itself is not in the file.
+
+    Args:
+        model: What `AlexNet` returned, with its top for Caffe and torchvision;
+            as one graph or of columns.
+        path: Path of the file.
+
+    Raises:
+        ValueError: If the other framework has no such network, or layers were
+            changed after the network was built.
+
+    Example:
+
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.caffemodel")
+    >>> save_weights(AlexNet(architecture="caffe"), path)
+    >>> from keras_alexnet.models import architecture_of
+    >>> architecture_of(path)[0].name
+    'caffe'
+    """
+    path = os.fspath(path)
+    if path.endswith(".keras"):
+        model.save(path)
+    elif is_keras_file(path):
+        model.save_weights(path)
+    else:
+        _save_for_others(model, path)
+
+
+def _save_for_others(model, path):
+    ending = ending_of(path)
+    if ending not in WRITERS:
+        advice = ""
+        if ending in (".pth", ".pt"):
+            advice = (
+                " PyTorch's own format can run code when it is read; "
+                "`safetensors.torch.load_file` reads a .safetensors file."
+            )
+        raise ValueError(
+            f"`path` must end in {', '.join(WRITERS)}, .weights.h5 or .keras."
+            f"{advice} Received: path={path!r}"
+        )
+    architecture = architecture_of_model(model)
+    arrays = _arrays(model, architecture)
+    _check_layers(model, architecture)
+    kernel, bias = arrays["conv1"]
+    scale = np.divide(PIXEL_STDS[ending], architecture.pixel_std)
+    if architecture.channel_order == "bgr":
+        scale = scale[::-1]
+    arrays["conv1"] = (kernel * scale[:, None]).astype(kernel.dtype), bias
+    if architecture.channel_order != CHANNEL_ORDERS.get(ending, "rgb"):
+        arrays["conv1"] = swapped_channels(*arrays["conv1"])
+    # Whatever the data format, these two sides are equal or one is 3.
+    size = max(model.input_shape[1:3])
+    WRITERS[ending](path, architecture, arrays, size)
+
+
+def _arrays(model, architecture):
+    """Whole layers, also of a model of columns."""
+    parts = by_whole_name(model.weights)
+    arrays = {}
+    for name in architecture.layer_names:
+        if f"{name}/kernel" not in parts:
+            raise ValueError(
+                "A network without its top cannot be saved for Caffe or "
+                f"torchvision: it has no layer `{name}`."
+            )
+        arrays[name] = tuple(
+            np.concatenate(
+                [
+                    keras.ops.convert_to_numpy(variable)
+                    for variable in parts[f"{name}/{kind}"]
+                ],
+                axis=-1,
+            )
+            for kind in ("kernel", "bias")
+        )
+    return arrays
+
+
+def _check_layers(model, architecture):
+    """Refuses a model whose layers are not those of its architecture."""
+    if has_columns(model):
+        # Built from the architecture as well; its layers are shares.
+        return
+    wanted = AlexNet(
+        input_shape=model.input_shape[1:],
+        classes=model.output_shape[-1],
+        classifier_activation=None,
+        architecture=architecture,
+    )
+    for layer in wanted.layers[1:]:
+        found = {own.name: own for own in model.layers}.get(layer.name)
+        if found is None or _computation(found) != _computation(layer):
+            raise ValueError(
+                f"Layer `{layer.name}` is not that of the architecture "
+                f"{architecture.name!r}: the model was changed after it was "
+                "built. Change the architecture with `dataclasses.replace`, "
+                "and build the network from that."
+            )
+
+
+def _computation(layer):
+    config = layer.get_config()
+    return {key: x for key, x in config.items() if key not in NEEDLESS}
