@@ -15,7 +15,6 @@ A study that is interrupted goes on when it is started again with the same
 `--output`.
 """
 
-import dataclasses
 import logging
 import os
 import pathlib
@@ -23,27 +22,30 @@ import pathlib
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import shared_flags
 from absl import app
 from absl import flags
 
-from keras_alexnet.data import load_source
-from keras_alexnet.models import with_width
-from keras_alexnet.models.presets import ARCHITECTURES
-from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.studies import CHANGES
 from keras_alexnet.studies import Experiment
 from keras_alexnet.studies import run_ablation
 from keras_alexnet.studies import run_scaling
-from keras_alexnet.training import RECIPES
-from keras_alexnet.training import resolve_recipe
 from keras_alexnet.visualization.studies import plot_ablation
 from keras_alexnet.visualization.studies import plot_scaling
 
+# What the flags mean for the digits, where they are not given.
+DIGITS = {**shared_flags.DIGITS, "input_size": 48, "width": 0.125, "epochs": 10}
+
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-    "dataset", "digits", '"digits", a TFDS name, or a folder of class folders.'
+shared_flags.define_source()
+shared_flags.define_holdout(
+    0.0, 'that a schedule may look at; the recipe "paper" needs some.'
 )
-flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
+shared_flags.define_architecture("The baseline.", DIGITS)
+shared_flags.define_width(DIGITS)
+shared_flags.define_recipe(DIGITS)
+shared_flags.define_mixed_precision()
+shared_flags.define_output("runs/ablate")
 flags.DEFINE_enum(
     "study", "ablation", ["ablation", "scaling"], "What is varied."
 )
@@ -56,30 +58,11 @@ flags.DEFINE_multi_float(
 flags.DEFINE_multi_float(
     "widths", [0.25, 0.5, 1.0], "Factors of --width, for scaling."
 )
-flags.DEFINE_integer("seeds", 3, "Networks per change.")
+flags.DEFINE_integer("seeds", 3, "Networks per change.", lower_bound=1)
 flags.DEFINE_string("split", "test", "Which split is judged.")
-flags.DEFINE_float(
-    "holdout",
-    0.0,
-    "Share of the training set that a schedule may look at; the recipe "
-    '"paper" needs some.',
-)
 flags.DEFINE_enum(
     "views", "center", ["center", "ten", "nine"], "What is averaged."
 )
-flags.DEFINE_enum("architecture", "paper", list(ARCHITECTURES), "The baseline.")
-flags.DEFINE_enum("recipe", "small_data", list(RECIPES), "How it is trained.")
-flags.DEFINE_float("width", None, "Of all layers; 1, or 0.125 for digits.")
-flags.DEFINE_integer(
-    "input_size", None, "Pixels; the architecture's, or 48 for digits."
-)
-flags.DEFINE_integer("epochs", None, "The recipe's, or 10 for digits.")
-flags.DEFINE_integer("batch_size", None, "The recipe's, or 32 for digits.")
-flags.DEFINE_bool("flip", None, "Mirror images; the recipe's, no for digits.")
-flags.DEFINE_string("output", "runs/ablate", "Folder for all that is saved.")
-
-# Digits have no mirror images.
-DIGITS = {"epochs": 10, "batch_size": 32, "flip": False}
 
 
 def report(name, run):
@@ -90,21 +73,15 @@ def report(name, run):
 def main(_):
     # It warns of functions traced anew, which every network brings.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    shared_flags.set_precision()
     output = pathlib.Path(FLAGS.output)
-    digits = FLAGS.dataset == "digits"
-    changes = dict(DIGITS) if digits else {}
-    for name in ("epochs", "batch_size", "flip"):
-        if FLAGS[name].value is not None:
-            changes[name] = FLAGS[name].value
-    recipe = dataclasses.replace(resolve_recipe(FLAGS.recipe), **changes)
-    width = FLAGS.width or (0.125 if digits else 1.0)
-    architecture = with_width(resolve_architecture(FLAGS.architecture), width)
-    size = FLAGS.input_size or (48 if digits else architecture.input_size)
+    recipe = shared_flags.recipe(DIGITS)
+    architecture = shared_flags.architecture(DIGITS)
 
     experiment = Experiment(
-        load_source(FLAGS.dataset, FLAGS.data_dir, holdout=FLAGS.holdout),
+        shared_flags.source(),
         output,
-        input_size=size,
+        input_size=shared_flags.input_size(architecture, DIGITS),
         split=FLAGS.split,
         views=FLAGS.views,
         cache=output / "images",

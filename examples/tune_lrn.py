@@ -15,7 +15,6 @@ KERASTUNER_TUNER_ID ("chief", "tuner0", …), KERASTUNER_ORACLE_IP and
 KERASTUNER_ORACLE_PORT.
 """
 
-import dataclasses
 import logging
 import os
 import pathlib
@@ -24,28 +23,29 @@ os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras_tuner
+import shared_flags
 from absl import app
 from absl import flags
 
-from keras_alexnet.data import load_source
-from keras_alexnet.models import with_width
 from keras_alexnet.models.difference import difference
-from keras_alexnet.models.presets import ARCHITECTURES
-from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.studies import Experiment
-from keras_alexnet.training import RECIPES
-from keras_alexnet.training import resolve_recipe
 from keras_alexnet.tuning import ConnectivityHyperModel
 from keras_alexnet.tuning import LRNHyperModel
 from keras_alexnet.tuning import SearchResults
 from keras_alexnet.tuning import try_first
 from keras_alexnet.visualization.studies import plot_search
 
+# What the flags mean for the digits, where they are not given.
+DIGITS = {**shared_flags.DIGITS, "input_size": 48, "width": 0.125, "epochs": 4}
+
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-    "dataset", "digits", '"digits", a TFDS name, or a folder of class folders.'
-)
-flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
+shared_flags.define_source()
+shared_flags.define_holdout(0.2, "to judge by.")
+shared_flags.define_architecture("What is tuned.", DIGITS)
+shared_flags.define_width(DIGITS)
+shared_flags.define_recipe(DIGITS)
+shared_flags.define_mixed_precision()
+shared_flags.define_output("runs/tune_lrn")
 flags.DEFINE_enum("space", "lrn", ["lrn", "connectivity"], "What is tuned.")
 flags.DEFINE_enum(
     "tuner",
@@ -53,24 +53,11 @@ flags.DEFINE_enum(
     ["random", "bayesian", "hyperband", "grid"],
     "Who proposes.",
 )
-flags.DEFINE_integer("trials", 14, "The author's included; not of hyperband.")
-flags.DEFINE_integer("seeds", 2, "Networks per trial.")
-flags.DEFINE_float("holdout", 0.2, "Share of the training set to judge by.")
-flags.DEFINE_enum(
-    "architecture", "paper", list(ARCHITECTURES), "What is tuned."
-)
-flags.DEFINE_enum("recipe", "small_data", list(RECIPES), "How it is trained.")
-flags.DEFINE_float("width", None, "Of all layers; 1, or 0.125 for digits.")
 flags.DEFINE_integer(
-    "input_size", None, "Pixels; the architecture's, or 48 for digits."
+    "trials", 14, "The author's included; not of hyperband.", lower_bound=1
 )
-flags.DEFINE_integer("epochs", None, "The recipe's, or 4 for digits.")
-flags.DEFINE_integer("batch_size", None, "The recipe's, or 32 for digits.")
-flags.DEFINE_bool("flip", None, "Mirror images; the recipe's, no for digits.")
-flags.DEFINE_string("output", "runs/tune_lrn", "Folder for all that is saved.")
+flags.DEFINE_integer("seeds", 2, "Networks per trial.", lower_bound=1)
 
-# Digits have no mirror images.
-DIGITS = {"epochs": 4, "batch_size": 32, "flip": False}
 TUNERS = {
     "random": keras_tuner.RandomSearch,
     "bayesian": keras_tuner.BayesianOptimization,
@@ -82,21 +69,15 @@ TUNERS = {
 def main(_):
     # It warns of functions traced anew, which every network brings.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    shared_flags.set_precision()
     output = pathlib.Path(FLAGS.output)
-    digits = FLAGS.dataset == "digits"
-    changes = dict(DIGITS) if digits else {}
-    for name in ("epochs", "batch_size", "flip"):
-        if FLAGS[name].value is not None:
-            changes[name] = FLAGS[name].value
-    recipe = dataclasses.replace(resolve_recipe(FLAGS.recipe), **changes)
-    width = FLAGS.width or (0.125 if digits else 1.0)
-    architecture = with_width(resolve_architecture(FLAGS.architecture), width)
-    size = FLAGS.input_size or (48 if digits else architecture.input_size)
+    recipe = shared_flags.recipe(DIGITS)
+    architecture = shared_flags.architecture(DIGITS)
 
     experiment = Experiment(
-        load_source(FLAGS.dataset, FLAGS.data_dir, holdout=FLAGS.holdout),
+        shared_flags.source(),
         output,
-        input_size=size,
+        input_size=shared_flags.input_size(architecture, DIGITS),
         cache=output / "images",
     )
     hypermodels = {"lrn": LRNHyperModel, "connectivity": ConnectivityHyperModel}

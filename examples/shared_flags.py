@@ -1,0 +1,172 @@
+"""The flags that several examples share, each defined once.
+
+A script calls `define_…` for the flags that it needs, where it defines its
+own, and reads them with the other functions once `app.run` has parsed them:
+
+    shared_flags.define_source()
+    shared_flags.define_recipe(DIGITS)
+    ...
+    source, recipe = shared_flags.source(), shared_flags.recipe(DIGITS)
+"""
+
+import dataclasses
+
+import keras
+from absl import flags
+
+from keras_alexnet.data import load_source
+from keras_alexnet.models import with_width
+from keras_alexnet.models.presets import ARCHITECTURES
+from keras_alexnet.models.presets import resolve_architecture
+from keras_alexnet.training import RECIPES
+from keras_alexnet.training import resolve_recipe
+
+FLAGS = flags.FLAGS
+# The flags are the caller's: its `--help` lists them.
+flags.disclaim_key_flags()
+
+# What flags that are not given mean for the dataset "digits", which is small
+# and has no mirror images. A script adds its own, such as the epochs.
+DIGITS = {"batch_size": 32, "flip": False}
+
+
+def define_source(default="digits"):
+    """`--dataset`, `--data_dir`, `--on_error`; `default=None` requires one."""
+    flags.DEFINE_string(
+        "dataset",
+        default,
+        '"digits", a TFDS name, or a folder of class folders.',
+        required=default is None,
+    )
+    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
+    flags.DEFINE_enum(
+        "on_error",
+        "raise",
+        ["raise", "skip"],
+        "Where a file is no image or a class has none: end with an error, or "
+        "leave it out and say so.",
+    )
+
+
+def define_holdout(default, purpose):
+    """`--holdout`; `purpose` completes "Share of the training set"."""
+    flags.DEFINE_float(
+        "holdout", default, f"Share of the training set {purpose}"
+    )
+
+
+def source(seed=0):
+    """The `Source` that the flags name. What it leaves out is printed."""
+    opened = load_source(
+        FLAGS.dataset,
+        FLAGS.data_dir,
+        holdout=_given("holdout") or 0.0,
+        seed=seed,
+        on_error=FLAGS.on_error,
+    )
+    if opened.skipped:
+        print(f"Left out of {opened.name}: {len(opened.skipped)}. The first:")
+        print(*opened.skipped[:5], sep="\n")
+    return opened
+
+
+def define_architecture(purpose, digits):
+    """`--architecture` and `--input_size`; `purpose` is the former's help."""
+    flags.DEFINE_enum("architecture", "paper", list(ARCHITECTURES), purpose)
+    flags.DEFINE_integer(
+        "input_size",
+        None,
+        f"Pixels; the architecture's, or {digits['input_size']} for digits.",
+        lower_bound=1,
+    )
+
+
+def define_width(digits):
+    """`--width`."""
+    flags.DEFINE_float(
+        "width",
+        None,
+        f"Of all layers; 1, or {digits['width']} for digits.",
+        lower_bound=0.01,
+    )
+
+
+def architecture(digits):
+    """The `Architecture` that the flags describe."""
+    chosen = resolve_architecture(FLAGS.architecture)
+    width = _given("width", digits)
+    return chosen if width is None else with_width(chosen, width)
+
+
+def input_size(network, digits):
+    """Pixels per side for an `Architecture`, an integer."""
+    return _given("input_size", digits) or network.input_size
+
+
+def define_recipe(digits):
+    """`--recipe`, `--epochs`, `--batch_size` and `--flip`."""
+    flags.DEFINE_enum(
+        "recipe", "small_data", list(RECIPES), "How it is trained."
+    )
+    for name in ("epochs", "batch_size"):
+        flags.DEFINE_integer(
+            name,
+            None,
+            f"The recipe's, or {digits[name]} for digits.",
+            lower_bound=1,
+        )
+    flags.DEFINE_bool(
+        "flip", None, "Mirror images; the recipe's, no for digits."
+    )
+
+
+def recipe(digits):
+    """The `Recipe` that the flags describe."""
+    values = {
+        name: _given(name, digits) for name in ("epochs", "batch_size", "flip")
+    }
+    changes = {k: v for k, v in values.items() if v is not None}
+    return dataclasses.replace(resolve_recipe(FLAGS.recipe), **changes)
+
+
+def define_mixed_precision():
+    """`--mixed_precision`."""
+    flags.DEFINE_enum(
+        "mixed_precision",
+        None,
+        ["float16", "bfloat16"],
+        "Compute in 16 bits.",
+    )
+
+
+def set_precision():
+    """Makes all layers from now on compute as `--mixed_precision` says."""
+    if FLAGS.mixed_precision:
+        keras.config.set_dtype_policy(f"mixed_{FLAGS.mixed_precision}")
+
+
+def define_cache():
+    """`--cache`."""
+    flags.DEFINE_bool("cache", False, "Keep decoded images in memory.")
+
+
+def define_seed():
+    """`--seed`."""
+    flags.DEFINE_integer(
+        "seed", 0, "Of initialization, order and augmentation."
+    )
+
+
+def define_output(folder):
+    """`--output`."""
+    flags.DEFINE_string("output", folder, "Folder for all that is saved.")
+
+
+def _given(name, digits=None):
+    """The value of a flag that is defined, else that of digits, or `None`."""
+    if name not in FLAGS:
+        return None
+    value = FLAGS[name].value
+    if value is None and digits and FLAGS.dataset == "digits":
+        value = digits.get(name)
+    return value

@@ -1,0 +1,119 @@
+"""The flags that the examples share."""
+
+import importlib
+import pathlib
+import sys
+
+import keras
+import numpy as np
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("the pipeline is TensorFlow's", allow_module_level=True)
+
+DIGITS = {"batch_size": 32, "flip": False, "input_size": 48, "epochs": 4}
+DIGITS["width"] = 0.125
+
+
+@pytest.fixture
+def shared(monkeypatch):
+    """The module, with none of its flags defined yet."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    with flagsaver.flagsaver():
+        yield importlib.import_module("shared_flags")
+
+
+def parse(*arguments):
+    flags.FLAGS(["script.py", *arguments])
+
+
+def test_digits_change_what_is_not_given(shared):
+    shared.define_source()
+    shared.define_architecture("What is built.", DIGITS)
+    shared.define_recipe(DIGITS)
+    parse("--epochs=7")
+    recipe = shared.recipe(DIGITS)
+    assert (recipe.epochs, recipe.batch_size, recipe.flip) == (7, 32, False)
+    network = shared.architecture(DIGITS)
+    assert network.filters[0] == 96, "--width was not defined"
+    assert shared.input_size(network, DIGITS) == 48
+    parse("--dataset=photos")
+    recipe = shared.recipe(DIGITS)
+    assert (recipe.epochs, recipe.batch_size, recipe.flip) == (7, 128, True)
+    assert shared.input_size(network, DIGITS) == 224
+
+
+def test_width_narrows_digits_alone(shared):
+    shared.define_source()
+    shared.define_architecture("What is built.", DIGITS)
+    shared.define_width(DIGITS)
+    parse()
+    assert shared.architecture(DIGITS).filters[0] == 12
+    parse("--dataset=photos")
+    assert shared.architecture(DIGITS).filters[0] == 96
+    parse("--dataset=digits", "--width=0.5")
+    assert shared.architecture(DIGITS).filters[0] == 48
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["--epochs=0", "--batch_size=-3", "--on_error=ignore", "--recipe=none"],
+)
+def test_values_out_of_range_are_refused(shared, argument):
+    shared.define_source()
+    shared.define_recipe(DIGITS)
+    name = argument[2:].partition("=")[0]
+    with pytest.raises(flags.IllegalFlagValueError, match=name):
+        parse(argument)
+
+
+def test_files_that_are_no_images_are_left_out_or_refused(
+    shared, tmp_path, capsys
+):
+    image = pytest.importorskip("PIL.Image", reason="writes pictures")
+    for name in ("blue", "red"):
+        (tmp_path / name).mkdir()
+        for index in range(8):
+            pixels = np.full((20, 20, 3), 20 * index, "uint8")
+            image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
+    (tmp_path / "red" / "9.png").write_bytes(b"no picture")
+    shared.define_source()
+    shared.define_holdout(0.25, "to judge by.")
+    parse(f"--dataset={tmp_path}", "--on_error=skip")
+    assert sum(shared.source().counts.values()) == 16
+    assert "holdout" in shared.source().splits
+    printed = capsys.readouterr().out
+    assert "1. The first:" in printed
+    assert "9.png" in printed
+
+
+def test_a_dataset_without_default_is_required(shared):
+    shared.define_source(default=None)
+    with pytest.raises(flags.IllegalFlagValueError, match="dataset"):
+        parse()
+
+
+def test_precision_is_that_of_all_layers(shared):
+    shared.define_mixed_precision()
+    parse()
+    shared.set_precision()
+    assert keras.config.dtype_policy().name == "float32"
+    parse("--mixed_precision=bfloat16")
+    try:
+        shared.set_precision()
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_help_lists_the_flags_as_the_callers(shared):
+    shared.define_source()
+    shared.define_seed()
+    shared.define_output("runs/here")
+    ours = flags.FLAGS.get_key_flags_for_module(sys.modules[__name__])
+    names = {flag.name for flag in ours}
+    assert {"dataset", "on_error", "seed", "output"} <= names
