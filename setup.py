@@ -11,8 +11,8 @@ VERSION = re.search(
     re.MULTILINE,
 ).group(1)
 
-EXAMPLES = ["matplotlib", "pillow", "scikit-learn", "tensorboard"]
-TUNING = ["keras-tuner>=1.4.8", *EXAMPLES]
+EXAMPLES = ["absl-py", "matplotlib", "scikit-learn", "tensorboard"]
+TUNING = ["keras-tuner>=1.4.8,<1.5", *EXAMPLES]
 
 setup(
     name="keras-alexnet",
@@ -26,17 +26,22 @@ setup(
     # Keras 3.15 needs Python 3.11.
     python_requires=">=3.11",
     install_requires=[
-        "absl-py",
+        "filelock",
+        "h5py",
         # tensorflow-datasets needs it and does not say so.
         "importlib_resources",
-        "keras>=3.15",
-        "numpy",
+        # The upper bounds are the newest releases that the tests have seen.
+        "keras>=3.15,<3.16",
+        "ml_dtypes",
+        "numpy>=2",
+        "pillow>=11.3",
         "safetensors",
-        "tensorflow>=2.21",
-        "tensorflow-datasets>=4.9.10",
+        "scipy>=1.14",
+        "tensorflow>=2.21,<2.22",
+        "tensorflow-datasets>=4.9.10,<4.10",
     ],
     extras_require={
-        "gpu": ["tensorflow[and-cuda]>=2.21"],
+        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "examples": EXAMPLES,
         "tuning": TUNING,
         "test": [*TUNING, "hypothesis", "pytest", "pytest-xdist"],
@@ -57,6 +62,8 @@ setup(
         "Intended Audience :: Science/Research",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Image Recognition",
     ],
     keywords="alexnet keras tensorflow local-response-normalization imagenet",

@@ -64,10 +64,15 @@ def source(seed=0):
         seed=seed,
         on_error=FLAGS.on_error,
     )
-    if opened.skipped:
-        print(f"Left out of {opened.name}: {len(opened.skipped)}. The first:")
-        print(*opened.skipped[:5], sep="\n")
+    tell_skipped(opened)
     return opened
+
+
+def tell_skipped(source):
+    """Prints what was left out of a `Source`."""
+    if source.skipped:
+        print(f"Left out of {source.name}: {len(source.skipped)}. The first:")
+        print(*source.skipped[:5], sep="\n")
 
 
 def define_architecture(purpose, digits):

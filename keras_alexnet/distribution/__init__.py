@@ -35,6 +35,7 @@ from keras_alexnet.distribution.replicas import share_equally as share_equally
 from keras_alexnet.distribution.sharding import (
     column_layout_map as column_layout_map,
 )
+from keras_alexnet.distribution.strategies import STRATEGIES as STRATEGIES
 from keras_alexnet.distribution.strategies import (
     strategy_from_name as strategy_from_name,
 )

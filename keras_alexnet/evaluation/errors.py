@@ -125,6 +125,11 @@ class Errors:
     def top5_interval(self):
         return wilson_interval(int(self.top5_wrong.sum()), self.n)
 
+    def record(self):
+        """A dict of the figures, which JSON can hold."""
+        names = ("n", "top1_error", "top1_interval", "top5_error")
+        return {name: getattr(self, name) for name in names}
+
     def per_class(self):
         """Errors of each class that has examples.
 

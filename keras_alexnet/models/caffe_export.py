@@ -1,6 +1,7 @@
 """Writes networks of this family to Caffe's files."""
 
 import dataclasses
+import warnings
 
 from keras_alexnet.models.geometry import sizes
 from keras_alexnet.weights.caffemodel import CaffeLayer
@@ -25,6 +26,14 @@ def write_caffe(path, architecture, arrays, input_size=None):
     """
     input_size = input_size or architecture.input_size
     _check_expressible(architecture, input_size)
+    if architecture.lrn_k != 1 and any(
+        "norm" in stages for stages in architecture.stages
+    ):
+        warnings.warn(
+            f"OpenCV ignores k of Caffe's LRN layers, here "
+            f"{architecture.lrn_k:g}. Caffe itself computes the file rightly.",
+            stacklevel=4,
+        )
     net = CaffeNet(
         architecture.name,
         tuple(_layers(architecture, to_outputs_first(arrays))),

@@ -226,8 +226,7 @@ class Recipe:
             momentum=self.momentum,
             weight_decay=self.weight_decay,
             bias_multiplier=self.bias_multiplier,
-            multipliers=dict(self.multipliers),
-            **kwargs,
+            **{"multipliers": dict(self.multipliers), **kwargs},
         )
 
 

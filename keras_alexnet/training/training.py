@@ -88,6 +88,7 @@ def train(
     trainable=None,
     keep="last",
     holdout=None,
+    validation="auto",
     data_dir=None,
     on_error="raise",
     cache=None,
@@ -130,8 +131,10 @@ def train(
             `"last"`.
         holdout: Float, share of the training images to validate on. Defaults
             to `0.1` where validation decides something (the schedule
-            `"plateau"`, `keep="best"`), else to `0`: then the test images
-            are validated on, which decides nothing.
+            `"plateau"`, `keep="best"`), else to `0`.
+        validation: Name of the split whose error is reported after each
+            epoch, or `None`. Defaults to `"auto"`: the images held out, or
+            else the test images, which then decide nothing.
         data_dir, on_error: As of `load_source`.
         cache: As of `TrainingData`.
         strategy: A `tf.distribute.Strategy`, or a name that
@@ -196,7 +199,7 @@ def train(
                 seed=seed,
                 **recipe.augmentation(architecture),
             ),
-            _validation(source, size, cache),
+            _validation(source, validation, size, cache),
             directory,
             every=every,
             callbacks=[*([keeper] if keeper else []), *callbacks],
@@ -324,8 +327,11 @@ def _freeze(model, trainable):
         layer.trainable = name in trainable
 
 
-def _validation(source, size, cache):
-    split = "holdout" if "holdout" in source.splits else "test"
+def _validation(source, split, size, cache):
+    if split == "auto":
+        split = "holdout" if "holdout" in source.splits else "test"
+    if split is None:
+        return None
     data = evaluation_data(source, split, size, cache=cache)
     return data.map(lambda images, labels: (center_view(images, size), labels))
 

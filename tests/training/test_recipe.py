@@ -3,9 +3,11 @@ import dataclasses
 import pytest
 
 from keras_alexnet.models import CODE_2012 as NET_2012
+from keras_alexnet.models import OWT
 from keras_alexnet.models import PAPER as PRINTED
 from keras_alexnet.models import difference
 from keras_alexnet.training import CODE_2012_RECIPE
+from keras_alexnet.training import FINE_TUNING_RECIPE
 from keras_alexnet.training import PAPER_RECIPE
 from keras_alexnet.training import SMALL_DATA_RECIPE
 from keras_alexnet.training import Recipe
@@ -32,7 +34,9 @@ def test_the_papers_values():
         "color_sigma": 0.1,
         "color_division": False,
         "initialization": None,
-        "pixel_std": 1.0,
+        "pixel_std": None,
+        "multipliers": (),
+        "warmup_epochs": 0.0,
     }
 
 
@@ -78,6 +82,51 @@ def test_small_data_prepares_the_architecture():
     assert same == NET_2012
 
 
+def test_preparing_twice_is_preparing_once():
+    once = SMALL_DATA_RECIPE.prepare(NET_2012)
+    assert SMALL_DATA_RECIPE.prepare(once) == once
+    # The scale is relative to the architecture's own.
+    net = SMALL_DATA_RECIPE.prepare(OWT)
+    own = sum(OWT.pixel_std) / 3
+    assert net.lrn_alpha == pytest.approx(OWT.lrn_alpha * (58 / own) ** 2)
+
+
+@pytest.mark.parametrize(
+    "field, value, wanted",
+    [
+        ("learning_rate", -1, "positive"),
+        ("learning_rate", float("nan"), "positive"),
+        ("batch_size", 0, "a positive integer"),
+        ("batch_size", 32.0, "a positive integer"),
+        ("epochs", -3, "a positive integer"),
+        ("momentum", 1.0, r"in \[0, 1\)"),
+        ("weight_decay", -5e-4, "0 or more"),
+        ("division", 1, "greater than 1"),
+        ("patience", "5", "a positive integer"),
+        ("color_sigma", -0.1, "0 or more"),
+        ("pixel_std", 0.0, "positive, or `None`"),
+        ("multipliers", (("fc8", -1),), "pairs of a layer's name and a"),
+        ("warmup_epochs", 1.0, 'is of the schedule "cosine"'),
+    ],
+)
+def test_values_out_of_their_range(field, value, wanted):
+    with pytest.raises(ValueError, match=rf"`{field}` .*{wanted}"):
+        Recipe(**{field: value})
+
+
+def test_fine_tuning_is_the_authors():
+    """1e-2 for the new layer, 1e-3 for the others, 1e-4 for conv1."""
+    recipe = FINE_TUNING_RECIPE
+    rates = {k: recipe.learning_rate * v for k, v in recipe.multipliers}
+    assert rates == pytest.approx({"fc8": 1e-2, "conv1": 1e-4})
+    assert recipe.learning_rate == 1e-3
+    assert recipe.optimizer().get_config()["multipliers"] == {
+        "fc8": 10.0,
+        "conv1": 0.1,
+    }
+    assert recipe.prepare(NET_2012) == NET_2012
+
+
 def test_the_optimizer_has_the_recipes_values():
     recipe = Recipe(
         learning_rate=0.5, momentum=0.25, weight_decay=0.125, bias_multiplier=4
@@ -110,7 +159,12 @@ def test_it_prints_one_line_per_field():
 def test_resolve():
     assert resolve_recipe("paper") is PAPER_RECIPE
     assert resolve_recipe(SMALL_DATA_RECIPE) is SMALL_DATA_RECIPE
-    assert list(RECIPES) == ["paper", "code_2012", "small_data"]
+    assert list(RECIPES) == [
+        "paper",
+        "code_2012",
+        "small_data",
+        "fine_tuning",
+    ]
     with pytest.raises(ValueError, match="one of paper, code_2012, .*'Paper'"):
         resolve_recipe("Paper")
     with pytest.raises(TypeError, match="`recipe` must be a `Recipe` or"):

@@ -1,0 +1,162 @@
+import keras
+import numpy as np
+import pytest
+from small_networks import build
+from small_networks import small
+
+from keras_alexnet import AlexNet
+from keras_alexnet.columns.conversion import divided
+from keras_alexnet.models import architecture_of
+from keras_alexnet.models import load_network
+from keras_alexnet.models import load_weights
+from keras_alexnet.models import save_weights
+from keras_alexnet.models.keras_files import read_description
+
+PAPER = small("paper")
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build(PAPER)
+
+
+@pytest.fixture(params=[".weights.h5", ".keras"])
+def path(request, network, tmp_path):
+    path = tmp_path / f"net{request.param}"
+    save_weights(network, path)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    return path
+
+
+def weights(model):
+    return [keras.ops.convert_to_numpy(w).copy() for w in model.weights]
+
+
+def same(model, other):
+    return all(map(np.array_equal, weights(model), weights(other)))
+
+
+def test_a_file_says_what_it_is_of(path):
+    assert architecture_of(path) == (PAPER, 10)
+    assert not read_description(path)["columns"]
+
+
+def test_a_network_is_built_from_a_file_alone(network, path):
+    built = AlexNet(weights=path)
+    assert built.architecture == PAPER
+    assert same(built, network)
+    raw = load_network(path)
+    assert raw.output_shape == (None, 10)
+
+
+def test_without_the_top(network, path):
+    features = AlexNet(weights=path, include_top=False)
+    kernel = features.get_layer("conv5").kernel
+    np.testing.assert_array_equal(kernel, network.get_layer("conv5").kernel)
+
+
+def test_columns_and_one_graph_read_each_other(network, tmp_path):
+    columns = divided(network)
+    assert columns.architecture == PAPER
+    columns.set_weights(
+        [np.random.default_rng(3).normal(size=w.shape) for w in columns.weights]
+    )
+    for name in ("net.weights.h5", "net.keras"):
+        save_weights(columns, tmp_path / name)
+        assert read_description(tmp_path / name)["columns"]
+        whole = build(PAPER, seed=5)
+        load_weights(whole, tmp_path / name)
+        again = divided(build(PAPER, seed=6))
+        save_weights(whole, tmp_path / f"whole-{name}")
+        load_weights(again, tmp_path / f"whole-{name}")
+        assert same(again, columns)
+
+
+@pytest.mark.parametrize("preset", ["caffe", "code_2012"])
+def test_another_function_of_equal_shapes_is_refused(preset, path):
+    model = build(small(preset), seed=2)
+    before = weights(model)
+    with pytest.raises(ValueError, match="'paper', which computes something"):
+        load_weights(model, path)
+    with pytest.raises(ValueError, match="'paper', which computes something"):
+        model.load_weights(path)
+    assert all(map(np.array_equal, before, weights(model)))
+    load_weights(model, path, strict=False)
+    assert not all(map(np.array_equal, before, weights(model)))
+
+
+def test_other_shapes_are_refused_and_change_nothing(path):
+    model = build(PAPER, seed=2, classes=7)
+    before = weights(model)
+    with pytest.raises(ValueError, match=f"{path.name} cannot be loaded"):
+        load_weights(model, path)
+    assert all(map(np.array_equal, before, weights(model)))
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path):
+    model = build(PAPER, seed=2)
+    kernel = keras.ops.convert_to_numpy(model.get_layer("fc7").kernel).copy()
+    kernel[0, 0] = np.inf
+    model.get_layer("fc7").kernel.assign(kernel)
+    for name in ("net.weights.h5", "net.keras"):
+        save_weights(model, tmp_path / name)
+        other = build(PAPER, seed=3)
+        before = weights(other)
+        with pytest.raises(ValueError, match=f"{name} holds NaN .*fc7/kernel"):
+            load_weights(other, tmp_path / name)
+        assert all(map(np.array_equal, before, weights(other)))
+
+
+def test_a_file_of_keras_alone_needs_the_architecture(network, tmp_path):
+    path = tmp_path / "old.weights.h5"
+    keras.Model(network.input, network.output).save_weights(path)
+    with pytest.raises(ValueError, match="does not say which architecture"):
+        AlexNet(weights=path)
+    model = AlexNet(weights=path, architecture=PAPER, classes=10)
+    assert same(model, network)
+
+
+def test_a_file_that_is_absent():
+    with pytest.raises(ValueError, match="which is absent"):
+        AlexNet(weights="nowhere.weights.h5")
+    with pytest.raises(FileNotFoundError):
+        load_weights(build(PAPER), "nowhere.weights.h5")
+
+
+def damaged(data, rng):
+    """Cut off, overwritten or with some bits turned."""
+    data = bytearray(data)
+    kind = rng.integers(3)
+    if kind == 0:
+        return data[: rng.integers(len(data))]
+    if kind == 1:
+        start = rng.integers(len(data))
+        data[start : start + 512] = rng.bytes(len(data[start : start + 512]))
+        return data
+    for _ in range(rng.integers(1, 20)):
+        # Structure lies at both ends of such files.
+        end = min(len(data), 8192)
+        place = rng.integers(end) * rng.choice([1, -1])
+        data[place] ^= 1 << rng.integers(8)
+    return data
+
+
+@pytest.mark.parametrize(
+    "count", [15, pytest.param(500, marks=pytest.mark.slow)]
+)
+def test_damaged_files_are_value_errors_or_load(count, path, network):
+    """Keras's own errors are of many classes and name no file."""
+    sound = path.read_bytes()
+    rng = np.random.default_rng(0)
+    model = build(PAPER, seed=2)
+    refused = 0
+    for _ in range(count):
+        path.write_bytes(damaged(sound, rng))
+        before = weights(model)
+        try:
+            load_weights(model, path, strict=False)
+        except ValueError as error:
+            assert path.name in str(error)
+            assert all(map(np.array_equal, before, weights(model)))
+            refused += 1
+    assert refused > count / 4
