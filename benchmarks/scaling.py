@@ -100,7 +100,7 @@ def step_seconds(gpus, images, cost, peak, bandwidth, latency=0.0):
 def cost_of(preset):
     """Multiply-adds and parameters of a preset."""
     from keras_alexnet import AlexNet
-    from keras_alexnet.models.cost import multiply_adds
+    from keras_alexnet.models import multiply_adds
 
     model = AlexNet(architecture=preset)
     return sum(multiply_adds(model).values()), model.count_params()

@@ -15,9 +15,9 @@ import keras
 from absl import flags
 
 from keras_alexnet.data import load_source
+from keras_alexnet.models import ARCHITECTURES
+from keras_alexnet.models import resolve_architecture
 from keras_alexnet.models import with_width
-from keras_alexnet.models.presets import ARCHITECTURES
-from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.training import RECIPES
 from keras_alexnet.training import resolve_recipe
 

@@ -28,8 +28,8 @@ from absl import app
 from absl import flags
 
 from keras_alexnet import train
+from keras_alexnet.models import ARCHITECTURES
 from keras_alexnet.models import save_weights
-from keras_alexnet.models.presets import ARCHITECTURES
 from keras_alexnet.training import FINE_TUNING_RECIPE
 from keras_alexnet.training import SMALL_DATA_RECIPE
 

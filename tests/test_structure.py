@@ -108,6 +108,23 @@ def test_the_import_test_sees_a_wrong_import(tmp_path):
         test_import_direction(wrong)
 
 
+SCRIPTS = sorted(
+    path
+    for folder in ("examples", "benchmarks")
+    for path in (ROOT.parent / folder).glob("*.py")
+)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_use_what_is_exported(path):
+    """What an example imports, a user can import from a package, too."""
+    for nested in (False, True):
+        for name in imports(path, nested):
+            if name.startswith("keras_alexnet."):
+                module = ROOT / name.split(".", 1)[1].replace(".", "/")
+                assert module.is_dir() or module.parent == ROOT, name
+
+
 def test_public_names_are_documented():
     for path in ROOT.glob("**/*.py"):
         for node in ast.parse(path.read_text()).body:

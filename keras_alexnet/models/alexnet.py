@@ -276,6 +276,11 @@ def _image_input(architecture, input_tensor, input_shape, include_top):
     if input_shape is None:
         size = architecture.input_size
         input_shape = (3, size, size) if _channels_first() else (size, size, 3)
+    if not isinstance(input_shape, list | tuple):
+        raise ValueError(
+            "`input_shape` must be a tuple of three integers, such as "
+            f"(224, 224, 3). Received: input_shape={input_shape!r}"
+        )
     _check_shape(architecture, tuple(input_shape), include_top)
     return keras.Input(shape=input_shape, tensor=input_tensor)
 
@@ -286,7 +291,20 @@ def _check_shape(architecture, shape, include_top):
             "`input_shape` must be a tuple of three integers. "
             f"Received: input_shape={shape}"
         )
-    size = shape[1:] if _channels_first() else shape[:2]
+    first = _channels_first()
+    channels, other = (shape[0], shape[-1]) if first else (shape[-1], shape[0])
+    if other in (1, 3) and channels not in (1, 3):
+        wanted = (
+            "(channels, height, width)"
+            if first
+            else ("(height, width, channels)")
+        )
+        raise ValueError(
+            f"`input_shape` must be {wanted}, as "
+            "`keras.config.image_data_format()` says. "
+            f"Received: input_shape={shape}"
+        )
+    size = shape[1:] if first else shape[:2]
     if include_top and None in shape:
         raise ValueError(
             "With `include_top=True` the input size must be fixed: `fc6` has "
@@ -347,8 +365,8 @@ def _check_activation(activation):
 
 
 def _is_count(value):
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return number and int(value) == value and value >= 1
+    number = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return number and value >= 1
 
 
 def _is_file(path):

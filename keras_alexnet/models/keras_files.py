@@ -15,6 +15,7 @@ from keras_alexnet.columns.conversion import grouped
 from keras_alexnet.columns.conversion import has_columns
 from keras_alexnet.columns.shares import transfer
 from keras_alexnet.disk import replacing
+from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 from keras_alexnet.models.difference import different_computations
 
 # The attribute of an HDF5 file that holds the description.
@@ -53,6 +54,7 @@ def save_weights_file(network, path, **options):
         ),
         "classes": _classes(network),
         "columns": has_columns(network),
+        "preprocessing": _preprocessing(network) is not None,
     }
     with replacing(path) as temporary:
         keras.Model.save_weights(network, temporary, **options)
@@ -68,8 +70,9 @@ def read_description(path):
 
     Returns:
         Dict with `"architecture"`, an `Architecture` or `None` where the file
-        does not say; `"classes"`, an integer or `None`; and `"columns"`,
-        whether it holds one branch per column.
+        does not say; `"classes"`, an integer or `None`; `"columns"`, whether
+        it holds one branch per column; and `"preprocessing"`, whether it
+        holds the mean of the images.
 
     Raises:
         ValueError: If the file is damaged.
@@ -79,11 +82,13 @@ def read_description(path):
             return _of_archive(path)
         with h5py.File(path) as file:
             if ATTRIBUTE not in file.attrs:
-                columns = any("on_column" in name for name in file["layers"])
+                # Keras names the groups after the layers' classes.
+                names = " ".join(file["layers"])
                 return {
                     "architecture": None,
                     "classes": None,
-                    "columns": columns,
+                    "columns": "on_column" in names,
+                    "preprocessing": "mean_subtraction" in names,
                 }
             description = json.loads(file.attrs[ATTRIBUTE])
         return {**description, "architecture": _restored(description)}
@@ -107,10 +112,12 @@ def load_weights_file(network, path, strict=True, **options):
     check_same_function(network, description["architecture"], path, strict)
     if description["columns"] == has_columns(network):
         with _unchanged_on_error(network):
-            _load(network, path, options)
+            _load(network, description, path, options)
         return
     other = divided(network) if description["columns"] else grouped(network)
-    _load(other, path, options)
+    # What the file does not hold, such as a mean, stays.
+    transfer(network.weights, other.weights)
+    _load(other, description, path, options)
     transfer(other.weights, network.weights)
 
 
@@ -165,11 +172,13 @@ def _of_archive(path):
     with zipfile.ZipFile(path) as archive:
         config = json.loads(archive.read("config.json"))["config"]
     layers = config["layers"]
+    kinds = {layer["class_name"] for layer in layers}
     units = [layer["config"].get("units") for layer in layers]
     return {
         "architecture": _restored(config),
         "classes": next((n for n in reversed(units) if n), None),
-        "columns": any(layer["class_name"] == "OnColumn" for layer in layers),
+        "columns": "OnColumn" in kinds,
+        "preprocessing": "MeanSubtraction" in kinds,
     }
 
 
@@ -177,9 +186,20 @@ def _restored(config):
     return keras.saving.deserialize_keras_object(config.get("architecture"))
 
 
-def _load(network, path, options):
+def _preprocessing(network):
+    """The layer that subtracts the mean, or `None`."""
+    layers = [x for x in network.layers if isinstance(x, MeanSubtraction)]
+    return layers[0] if layers else None
+
+
+def _load(network, description, path, options):
+    model = network
+    first = _preprocessing(network)
+    if first is not None and not description["preprocessing"]:
+        # What follows it takes the weights; the mean stays.
+        model = keras.Model(first.output, network.output)
     with _named_errors(path):
-        keras.Model.load_weights(network, path, **options)
+        keras.Model.load_weights(model, path, **options)
     for variable in network.variables:
         if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
             raise ValueError(

@@ -404,7 +404,13 @@ def test_learns_a_tiny_task():
         ({"classes": "ten"}, "`classes` must be .*classes='ten'"),
         ({"classes": True}, "`classes` must be .*classes=True"),
         ({"architecture": "vgg"}, "`architecture` must be one of"),
+        ({"classes": 10.0}, r"`classes` must be .*classes=10\.0"),
+        ({"input_shape": 224}, r"such as \(224, 224, 3\).*input_shape=224"),
         ({"input_shape": (224, 224)}, "a tuple of three integers"),
+        (
+            {"input_shape": (3, 224, 224)},
+            r"must be \(height, width, channels\).*\(3, 224, 224\)",
+        ),
         ({"input_shape": (None, None, 3)}, "input size must be fixed: `fc6`"),
         ({"input_shape": (35, 64, 3)}, "at least 36 x 36 pixels.*(35, 64, 3)"),
         (

@@ -36,6 +36,15 @@ def same(model, other):
     return all(map(np.array_equal, weights(model), weights(other)))
 
 
+def same_kernels(model, other):
+    return all(
+        np.array_equal(
+            model.get_layer(name).kernel, other.get_layer(name).kernel
+        )
+        for name in PAPER.layer_names
+    )
+
+
 def test_a_file_says_what_it_is_of(path):
     assert architecture_of(path) == (PAPER, 10)
     assert not read_description(path)["columns"]
@@ -47,12 +56,29 @@ def test_a_network_is_built_from_a_file_alone(network, path):
     assert same(built, network)
     raw = load_network(path)
     assert raw.output_shape == (None, 10)
+    assert same_kernels(raw, network)
 
 
 def test_without_the_top(network, path):
     features = AlexNet(weights=path, include_top=False)
     kernel = features.get_layer("conv5").kernel
     np.testing.assert_array_equal(kernel, network.get_layer("conv5").kernel)
+
+
+@pytest.mark.parametrize("columns", [False, True])
+def test_with_preprocessing_and_without(columns, path, tmp_path):
+    """The mean of the images is the model's own where a file has none."""
+    model = build(PAPER, seed=2, include_preprocessing=True)
+    model.get_layer("preprocessing").set_mean([1.0, 2.0, 3.0])
+    other = divided(model) if columns else model
+    other.get_layer("preprocessing").set_mean([1.0, 2.0, 3.0])
+    load_weights(other, path)
+    mean = other.get_layer("preprocessing").weights[0]
+    assert np.unique(mean).tolist() == [1.0, 2.0, 3.0]
+    save_weights(other, tmp_path / "with.weights.h5")
+    plain = build(PAPER, seed=3)
+    load_weights(plain, tmp_path / "with.weights.h5")
+    assert same_kernels(plain, load_network(path))
 
 
 def test_columns_and_one_graph_read_each_other(network, tmp_path):
