@@ -11,6 +11,12 @@ import tensorflow as tf
 
 # What TensorFlow adds to each device's part of a graph.
 PLUMBING = ("_Arg", "_Retval", "_Send", "_Recv", "Const", "NoOp", "Identity")
+# TensorFlow computes an op by a kernel of oneDNN under another name, such as
+# `_MklNativeConv2D`, and may join what follows or precedes it, as in
+# `_MklNativeConv2DBackpropFilterWithBias` or `_MklNativePadWithConv2D`.
+ONEDNN = re.compile(
+    r"^_Mkl(Native)?(PadWith)?(Fused(?!BatchNorm))?(?P<op>\w+?)(WithBias)?$"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +25,8 @@ class PlacedOp:
 
     Args:
         name: Its name in the graph.
-        type: Such as `"Conv2D"`.
+        type: Such as `"Conv2D"`: the op that was asked for, whatever kernel
+            computes it.
         device: Such as `"CPU:1"`.
     """
 
@@ -94,6 +101,26 @@ def short(device):
     return name if not spec.task else f"task:{spec.task}/{name}"
 
 
+def op_type(kernel):
+    """The op that a kernel computes: of several that it joins, the main one.
+
+    Args:
+        kernel: String, the type of a node of a graph.
+
+    Returns:
+        String, the type of the op before TensorFlow chose a kernel for it.
+
+    Example:
+
+    >>> op_type("_MklNativeConv2DBackpropFilterWithBias")
+    'Conv2DBackpropFilter'
+    >>> op_type("Relu")
+    'Relu'
+    """
+    found = ONEDNN.match(kernel)
+    return found["op"] if found else kernel
+
+
 def _partitions(step, data, mark):
     """The graph of each device, from TensorFlow's own record.
 
@@ -124,7 +151,7 @@ def _partitions(step, data, mark):
 
 def _ops(parts):
     return [
-        PlacedOp(node.name, node.op, short(node.device))
+        PlacedOp(node.name, op_type(node.op), short(node.device))
         for nodes in parts
         for node in nodes
         if node.op not in PLUMBING
