@@ -6,8 +6,9 @@
 runs the program twice with the `TF_CONFIG` of a cluster of two on 127.0.0.1.
 When a worker dies the others cannot go on; all are stopped and started again,
 as the supervisor of a real cluster does, and a program that keeps a
-`ResumableBackup` goes on where it was. The first worker writes to this
-terminal, the others to `worker1.log` and so on in `--logs`.
+`ResumableBackup` goes on where it was. The workers end with this program, also
+if it is killed. The first worker writes to this terminal, the others to
+`worker1.log` and so on in `--logs`.
 """
 
 import json
@@ -29,6 +30,20 @@ flags.DEFINE_integer("gpus", 0, "GPUs that each worker sees.")
 flags.DEFINE_float("timeout", None, "Seconds after which all are stopped.")
 flags.DEFINE_string("logs", "runs/logs", "Folder of the workers' output.")
 
+# Reads the workers' process ids until the launcher closes the pipe, which the
+# system does for a launcher that was killed and could end no worker itself.
+WATCHDOG = """
+import os
+import signal
+import sys
+
+for worker in sys.stdin.read().split():
+    try:
+        os.kill(int(worker), getattr(signal, "SIGKILL", signal.SIGTERM))
+    except OSError:
+        pass
+"""
+
 
 def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
@@ -40,10 +55,18 @@ def free_ports(count):
     return ports
 
 
-def start(command, logs):
+def start_watchdog():
+    return subprocess.Popen(
+        [sys.executable, "-c", WATCHDOG],
+        stdin=subprocess.PIPE,
+        # What the terminal sends to all of its processes does not reach it.
+        start_new_session=True,
+    )
+
+
+def start(command, logs, watchdog, processes):
     # New ports each time: the old ones can be in use for minutes.
     cluster = [f"127.0.0.1:{port}" for port in free_ports(FLAGS.workers)]
-    processes = []
     for rank in range(FLAGS.workers):
         config = {
             "cluster": {"worker": cluster},
@@ -63,7 +86,8 @@ def start(command, logs):
                 stderr=output,
             )
         )
-    return processes
+        watchdog.stdin.write(f"{processes[-1].pid}\n".encode())
+        watchdog.stdin.flush()
 
 
 def wait(processes, deadline):
@@ -91,24 +115,36 @@ def stop(processes):
             process.wait()
 
 
+def end_on_signals():
+    """Makes signals that end a program end in `stop`, as Ctrl-C does."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # `nohup` ignores SIGHUP for this program.
+        if number and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
 def main(argv):
     command = argv[1:]
     if not command:
         raise app.UsageError("Name the program to start, after `--`.")
-    # Ends in `stop`, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_on_signals()
     logs = pathlib.Path(FLAGS.logs)
     logs.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + (FLAGS.timeout or float("inf"))
     for attempt in range(FLAGS.restarts + 1):
         if attempt:
             print(f"Restart {attempt} of {FLAGS.restarts}.", flush=True)
-        processes = start(command, logs)
+        watchdog = start_watchdog()
+        processes = []
         try:
+            start(command, logs, watchdog, processes)
             if wait(processes, deadline):
                 return
         finally:
             stop(processes)
+            watchdog.kill()
+            watchdog.wait()
         if time.monotonic() >= deadline:
             break
     sys.exit("The workers did not finish.")

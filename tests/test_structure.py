@@ -12,6 +12,7 @@ import keras_alexnet
 ROOT = pathlib.Path(keras_alexnet.__file__).parent
 
 ALLOWED = {
+    "autotuning": {"tensorflow"},
     "disk": set(),
     "layers": {"keras", "numpy"},
     "columns": {"keras", "numpy", "layers"},
@@ -29,11 +30,19 @@ ALLOWED = {
         "keras",
         "numpy",
         "tensorflow",
+        "autotuning",
         "layers",
         "columns",
         "models",
     },
-    "data": {"keras", "numpy", "tensorflow", "disk", "layers"},
+    "data": {
+        "keras",
+        "numpy",
+        "tensorflow",
+        "autotuning",
+        "disk",
+        "layers",
+    },
     "evaluation": {"keras", "numpy", "models", "data"},
     "training": {
         "keras",
@@ -58,7 +67,12 @@ ALLOWED = {
     "visualization": {"keras", "numpy", "models", "data"},
 }
 
-MODULES = sorted([*ROOT.glob("*/*.py"), ROOT / "disk.py"])
+MODULES = sorted(
+    [
+        *ROOT.glob("*/*.py"),
+        *(ROOT / f"{name}.py" for name in ("autotuning", "disk")),
+    ]
+)
 
 
 def imports(path, nested):

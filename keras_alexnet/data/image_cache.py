@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_alexnet.autotuning import parallel_calls
+from keras_alexnet.autotuning import without_autotuning
 from keras_alexnet.disk import replacing
 
 
@@ -61,5 +63,6 @@ def keep_in_file(load, count, shape, path):
 
 def _loaded(load, count):
     indices = tf.data.Dataset.range(count)
-    images = indices.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    return tf.data.Dataset.zip(indices, images).batch(64).prefetch(2)
+    images = indices.map(load, num_parallel_calls=parallel_calls())
+    batches = tf.data.Dataset.zip(indices, images).batch(64).prefetch(2)
+    return without_autotuning(batches)

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_alexnet.autotuning import parallel_calls
+from keras_alexnet.autotuning import without_autotuning
 from keras_alexnet.data import crops
 from keras_alexnet.data.loader import default_resize
 from keras_alexnet.data.loader import loader
@@ -136,7 +138,7 @@ class TrainingData:
         self._step.assign(step)
 
     def _build(self):
-        parallel = tf.data.AUTOTUNE
+        parallel = parallel_calls()
         plan = tf.data.Dataset.range(1).flat_map(self._plan)
         examples = plan.map(
             self._example, num_parallel_calls=parallel, deterministic=True
@@ -145,13 +147,18 @@ class TrainingData:
             self._batch_size, drop_remainder=self._drop_remainder
         )
         batches = batches.map(
-            self._finish, num_parallel_calls=parallel, deterministic=True
+            self._finish,
+            # Whole batches, of 77 MB at 224 pixels.
+            num_parallel_calls=min(parallel, 4),
+            deterministic=True,
         )
-        batches = batches.prefetch(2)
+        batches = without_autotuning(batches.prefetch(2))
         # The graph does not know its length, which `seek` may shorten. Keras
         # must: else `fit` asks for one batch too many, and that step, though
         # it fails, counts in the metrics, `optimizer.iterations` and the seed
-        # generators.
+        # generators. Keras asks the dataset by this method. The public way,
+        # `tf.data.experimental.assert_cardinality`, was tried: it makes the
+        # end of an epoch that `seek` has shortened an error.
         length = tf.constant(self.steps_per_epoch, tf.int64)
         batches.cardinality = lambda: length
         return batches
@@ -212,23 +219,33 @@ def evaluation_data(
     batch_size=128,
     resize=None,
     cache=None,
+    view=None,
 ):
-    """The images of a split in order, resized and not otherwise changed.
+    """The images of a split in order, resized and not augmented.
 
-    Evaluation cuts its views from these, see `keras_alexnet.data.crops`.
+    By default evaluation cuts its views from them, see
+    `keras_alexnet.data.crops`; `fit` takes those with `view="center"` as its
+    `validation_data`.
 
     Args:
         source: A `Source`, see `load_source`.
         split: String. Defaults to `"test"`.
-        input_size: Integer, only to derive `resize`. Defaults to `224`.
+        input_size: Integer, side of the center crop; without one, only to
+            derive `resize`. Defaults to `224`.
         batch_size: Integer. Defaults to `128`; the last batch may be smaller.
         resize: Integer, side of the images. Defaults to `256 / 224` of
             `input_size`.
         cache: As of `TrainingData`.
+        view: `"center"` for the central crop of each image, or `None` for
+            whole images. Defaults to `None`.
 
     Returns:
         A `tf.data.Dataset` of `(images, labels)`: uint8 RGB of `(batch,
-        resize, resize, 3)` and int64 labels.
+        resize, resize, 3)`, or `(batch, input_size, input_size, 3)` with a
+        view, and int64 labels.
+
+    Raises:
+        ValueError: If `view` is neither, or larger than the images.
 
     Example:
 
@@ -237,8 +254,26 @@ def evaluation_data(
     >>> next(iter(data))[0].shape
     TensorShape([128, 73, 73, 3])
     """
+    if view not in (None, "center"):
+        raise ValueError(
+            '`view` must be "center" or `None`; ten views are cut by '
+            f"`keras_alexnet.evaluation.evaluate`. Received: view={view!r}"
+        )
     resize = resize or default_resize(input_size)
+    if view and resize < input_size:
+        raise ValueError(
+            "`resize` must not be smaller than `input_size`. "
+            f"Received: resize={resize}, input_size={input_size}"
+        )
     load = loader(source, split, resize, cache)
     examples = tf.data.Dataset.range(source.split(split).count)
-    examples = examples.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    return examples.batch(batch_size).prefetch(2)
+    examples = examples.map(load, num_parallel_calls=parallel_calls())
+    batches = examples.batch(batch_size)
+    if view:
+        batches = batches.map(
+            lambda images, labels: (
+                crops.center_view(images, input_size),
+                labels,
+            )
+        )
+    return without_autotuning(batches.prefetch(2))

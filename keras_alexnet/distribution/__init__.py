@@ -31,7 +31,6 @@ from keras_alexnet.distribution.placement_report import (
 from keras_alexnet.distribution.placement_report import (
     placement_report as placement_report,
 )
-from keras_alexnet.distribution.replicas import share_equally as share_equally
 from keras_alexnet.distribution.sharding import (
     column_layout_map as column_layout_map,
 )

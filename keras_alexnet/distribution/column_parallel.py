@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_alexnet.autotuning import without_autotuning
 from keras_alexnet.distribution.unplaced_ops import place_with_data
 
 
@@ -202,7 +203,7 @@ class _Extended(tf.distribute.StrategyExtended):
     # Input: that of the one replica.
 
     def _experimental_distribute_dataset(self, dataset, options):
-        return dataset
+        return without_autotuning(dataset)
 
     def _distribute_datasets_from_function(self, dataset_fn, options):
         return dataset_fn(tf.distribute.InputContext())

@@ -7,7 +7,9 @@ import threading
 import keras
 import tensorflow as tf
 
+from keras_alexnet.autotuning import without_autotuning
 from keras_alexnet.distribution.column_parallel import check_optimizer
+from keras_alexnet.distribution.device_iterators import stop_device_autotuning
 
 # More than one strategy needs.
 MOST_COLLECTIVES = 100_000
@@ -31,8 +33,14 @@ class OwnCollectives:
 class KerasReplicas:
     """Mixin: says what `fit` cannot do with several replicas, and why.
 
-    Before a `tf.distribute.Strategy` of several replicas in the bases.
+    Before a `tf.distribute.Strategy` of several replicas in the bases. What
+    it distributes is not tuned, so `fit` need not wait at the end of epochs,
+    see `keras_alexnet.autotuning`.
     """
+
+    def __init__(self, *args, **kwargs):
+        stop_device_autotuning()
+        super().__init__(*args, **kwargs)
 
     def run(self, fn, args=(), kwargs=None, options=None):
         # `fn` is a step method of the model in training and evaluation.
@@ -40,12 +48,12 @@ class KerasReplicas:
         if isinstance(model, keras.Model):
             check_optimizer(fn, self)
             _check_options(model, self.num_replicas_in_sync)
+            if fn == model.train_step and self.num_replicas_in_sync > 1:
+                fn = _with_equal_shares(fn, self.num_replicas_in_sync)
         return super().run(fn, args=args, kwargs=kwargs, options=options)
 
     def experimental_distribute_dataset(self, dataset, options=None):
-        replicas = self.num_replicas_in_sync
-        if replicas > 1:
-            dataset = _of_equal_shares(dataset, replicas)
+        dataset = without_autotuning(dataset)
         return super().experimental_distribute_dataset(dataset, options)
 
 
@@ -74,29 +82,33 @@ def _check_options(model, replicas):
         )
 
 
-def _of_equal_shares(dataset, replicas):
-    """The dataset; a batch that replicas cannot share equally is an error."""
+def _with_equal_shares(step, replicas):
+    """A training step; a batch that replicas share unequally is an error.
+
+    Gradients are averaged over replicas, so images of a smaller share would
+    count more. Evaluation adds up images, and takes any batch.
+    """
     message = (
-        f"{replicas} replicas cannot share a batch equally: its size must be "
-        f"divisible by {replicas}. Batch with `drop_remainder=True`, or "
-        "choose a batch size that leaves no such rest."
+        f"{replicas} replicas cannot share a batch equally: to train, its "
+        f"size must be divisible by {replicas}. Batch with "
+        "`drop_remainder=True`, or choose a batch size that leaves no rest."
     )
-    first = tf.nest.flatten(dataset.element_spec)[0]
-    size = first.shape[0] if first.shape.rank else None
-    if size is not None:
-        if size % replicas:
-            raise ValueError(f"{message} Received: batches of {size}")
-        return dataset
 
-    def check(*batch):
-        rest = tf.shape(tf.nest.flatten(batch)[0])[0] % replicas
-        with tf.control_dependencies(
-            [tf.debugging.assert_equal(rest, 0, message)]
-        ):
-            batch = tf.nest.map_structure(tf.identity, batch)
-        return batch if len(batch) > 1 else batch[0]
+    def equal_step(data):
+        size = tf.cast(tf.shape(tf.nest.flatten(data)[0])[0], tf.float64)
+        replica = tf.distribute.get_replica_context()
+        # Mean of squares and square of the mean are equal only if all are.
+        total, squares = replica.all_reduce(
+            tf.distribute.ReduceOp.SUM, [size, size * size]
+        )
+        equal = tf.debugging.assert_equal(
+            replicas * squares, total * total, message
+        )
+        with tf.control_dependencies([] if equal is None else [equal]):
+            data = tf.nest.map_structure(tf.identity, data)
+        return step(data)
 
-    return dataset.map(check, num_parallel_calls=1)
+    return equal_step
 
 
 class ReplicaColumns:
@@ -160,35 +172,3 @@ class ReplicaColumns:
 def _kind_and_index(device):
     spec = tf.DeviceSpec.from_string(device)
     return spec.device_type, spec.device_index
-
-
-def share_equally(dataset, strategy):
-    """Batches that all replicas can share, for validation.
-
-    In a last batch whose size is not divisible by their number the last
-    example is repeated, so it counts a few times. Exact errors come from
-    `on_one_device`.
-
-    Args:
-        dataset: A batched `tf.data.Dataset`.
-        strategy: A `tf.distribute.Strategy`.
-
-    Returns:
-        A `tf.data.Dataset`; the same one for a single replica.
-
-    Example:
-
-    >>> dataset = tf.data.Dataset.range(5).batch(3)
-    >>> same = share_equally(dataset, tf.distribute.get_strategy())
-    >>> [len(batch) for batch in same]
-    [3, 2]
-    """
-    replicas = strategy.num_replicas_in_sync
-    if replicas == 1:
-        return dataset
-
-    def fill(part):
-        rest = -tf.shape(part)[0] % replicas
-        return tf.concat([part, tf.repeat(part[-1:], rest, axis=0)], axis=0)
-
-    return dataset.map(lambda *batch: tf.nest.map_structure(fill, batch))

@@ -243,7 +243,10 @@ def test_fit_trains_on_the_epoch_of_seek_and_no_step_more():
         want.append(np.mean(losses))
     np.testing.assert_allclose(history.history["loss"], want, rtol=1e-4)
     # Of a data set of unknown length, `fit` would count a seventh step.
-    assert int(model.optimizer.iterations) == 18
+    assert int(model.optimizer.iterations) == 18, (
+        "Keras changed how it asks a dataset for its length: not by its "
+        "method `cardinality`, which `TrainingData` replaces"
+    )
 
 
 def test_under_a_distribution_strategy():
@@ -273,6 +276,48 @@ def test_evaluation_data(cache):
     np.testing.assert_array_equal(images[:, 0, 0, 2], np.arange(50))
     labels = np.concatenate([labels for _, labels in got])
     np.testing.assert_array_equal(labels, np.arange(50) % 5)
+
+
+def test_center_crops_fit_validation_data():
+    whole = evaluation_data(SOURCE, input_size=8, resize=12, batch_size=16)
+    data = evaluation_data(
+        SOURCE, input_size=8, resize=12, batch_size=16, view="center"
+    )
+    assert data.element_spec[0].shape == (None, 8, 8, 3)
+    assert int(data.cardinality()) == 4
+    for (images, labels), (found, same) in zip(whole, data, strict=True):
+        np.testing.assert_array_equal(found, images[:, 2:10, 2:10])
+        np.testing.assert_array_equal(same, labels)
+    image = keras.Input((8, 8, 3))
+    outputs = keras.layers.Dense(5)(keras.layers.Flatten()(image))
+    model = keras.Model(image, outputs)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    history = model.fit(
+        make(batch_size=10).dataset, validation_data=data, verbose=0
+    )
+    assert "val_loss" in history.history
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"view": "ten"}, 'must be "center" or `None`.*Received: view=.ten'),
+        (
+            {"view": "center", "resize": 12},
+            "must not be smaller than `input_size`.*resize=12, input_size=64",
+        ),
+    ],
+)
+def test_an_impossible_view_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        evaluation_data(SOURCE, input_size=64, **changes)
+
+
+def test_pipelines_are_not_tuned():
+    """`fit` would wait for the tuner at the end of epochs."""
+    for dataset in (make().dataset, evaluation_data(SOURCE, view="center")):
+        assert dataset.options().autotune.enabled is False
 
 
 @pytest.mark.parametrize(

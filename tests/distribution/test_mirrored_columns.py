@@ -82,15 +82,43 @@ def test_each_column_of_each_replica_is_on_its_device(strategy):
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_batch_that_cannot_be_shared_is_refused(strategy, known):
+def test_training_on_a_batch_that_cannot_be_shared_is_refused(strategy, known):
     columns = columns_of(reference(), strategy)
     x, y = batch(7)
     # A rest of 3 after a batch of 4, or a batch of 7 alone.
     data = tf.data.Dataset.from_tensor_slices((x, y))
     data = data.batch(7, drop_remainder=True) if known else data.batch(4)
-    kind = ValueError if known else tf.errors.InvalidArgumentError
-    with pytest.raises(kind, match="must be divisible by 2.*drop_remainder"):
+    before = columns.get_weights()
+    with pytest.raises(
+        tf.errors.InvalidArgumentError,
+        match="must be divisible by 2.*drop_remainder",
+    ):
         columns.fit(data, verbose=0)
+    same = all(
+        (w == b).all() for w, b in zip(columns.weights, before, strict=True)
+    )
+    # The first of two batches has been trained on, no part of a wrong one.
+    assert same == known
+    assert int(columns.optimizer.iterations) == (0 if known else 1)
+
+
+# 5 leaves one image for two replicas, 7 leaves three.
+@pytest.mark.parametrize("count", [5, 7])
+def test_any_batch_is_predicted_and_evaluated(strategy, count):
+    model = reference()
+    columns = columns_of(model, strategy, metrics=["accuracy"])
+    model.compile(AlexNetSGD(), LOSS, metrics=["accuracy"])
+    x, y = batch(count)
+    np.testing.assert_allclose(
+        columns.predict(x, batch_size=4, verbose=0),
+        model.predict(x, verbose=0),
+        rtol=1e-3,
+    )
+    np.testing.assert_allclose(
+        columns.evaluate(x, y, batch_size=4, verbose=0),
+        model.evaluate(x, y, batch_size=4, verbose=0),
+        rtol=1e-4,
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -237,11 +238,15 @@ def test_slurm_is_asked_for_the_cluster():
     assert "replicas 1 0" in done.stdout, done.stderr
 
 
-def test_a_launcher_that_is_ended_ends_its_workers(tmp_path):
+@pytest.mark.parametrize(
+    "number, code",
+    [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
+)
+def test_a_launcher_that_is_ended_ends_its_workers(number, code, tmp_path):
     program = (
         "import os, pathlib, time;"
         f"p = pathlib.Path({str(tmp_path)!r}) / str(os.getpid());"
-        "p.touch(); time.sleep(50)"
+        "p.touch(); time.sleep(300)"
     )
     launcher = subprocess.Popen(
         [
@@ -253,14 +258,25 @@ def test_a_launcher_that_is_ended_ends_its_workers(tmp_path):
             program,
         ]
     )
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     workers = []
     while len(workers) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
         workers = [p.name for p in tmp_path.iterdir() if p.name.isdigit()]
-    launcher.terminate()
-    assert launcher.wait(timeout=20) == 143
+    launcher.send_signal(number)
+    assert launcher.wait(timeout=20) == code
     assert len(workers) == 2
-    for pid in workers:
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(pid), 0)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and any(map(is_running, workers)):
+        time.sleep(0.1)
+    assert not any(map(is_running, workers))
+
+
+def is_running(pid):
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    # A process that nobody has waited for is still listed.
+    status = pathlib.Path(f"/proc/{pid}/stat")
+    return not status.exists() or ") Z " not in status.read_text()
