@@ -49,6 +49,7 @@ ALLOWED = {
         "numpy",
         "disk",
         "layers",
+        "columns",
         "models",
         "distribution",
         "data",

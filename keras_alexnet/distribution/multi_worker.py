@@ -42,9 +42,6 @@ class MultiWorkerMirrored(
         rank = getattr(getattr(self._first(value), "shape", None), "rank", None)
         return super().reduce(reduce_op, value, None if rank == 0 else axis)
 
-    def _first(self, value):
-        return self.experimental_local_results(value)[0]
-
 
 class MultiWorkerColumns(ReplicaColumns, MultiWorkerMirrored):
     """Data parallelism over machines, columns within each machine.

@@ -56,6 +56,22 @@ class KerasReplicas:
         dataset = without_autotuning(dataset)
         return super().experimental_distribute_dataset(dataset, options)
 
+    def reduce(self, reduce_op, value, axis):
+        # While Keras builds a model it averages the first batch over
+        # replicas, for its shapes only. Unequal shares have no average.
+        if tf.nest.is_nested(value) and any(
+            map(self._are_unequal, tf.nest.flatten(value))
+        ):
+            return tf.nest.map_structure(self._first, value)
+        return super().reduce(reduce_op, value, axis)
+
+    def _are_unequal(self, value):
+        parts = self.experimental_local_results(value)
+        return len({tuple(getattr(part, "shape", ())) for part in parts}) > 1
+
+    def _first(self, value):
+        return self.experimental_local_results(value)[0]
+
 
 def _check_options(model, replicas):
     if model.steps_per_execution > 1:

@@ -3,6 +3,7 @@
 import math
 import os
 import pathlib
+import warnings
 
 import keras
 import numpy as np
@@ -12,9 +13,11 @@ from keras_alexnet.training.random_state import get_random_state
 from keras_alexnet.training.random_state import set_random_state
 from keras_alexnet.training.snapshots import Snapshots
 from keras_alexnet.training.snapshots import assign
+from keras_alexnet.training.snapshots import fitted
 from keras_alexnet.training.snapshots import gather
 
 # What Keras's own callbacks remember between epochs.
+BEST = "best_weights"
 STATE_NAMES = ("best", "wait", "best_epoch", "cooldown_counter")
 
 
@@ -25,8 +28,14 @@ class ResumableBackup(keras.callbacks.Callback):
     one if it is started again in the same way: `fit` goes on in the epoch and
     at the step of the last backup. Saved are the weights, the optimizer, the
     state of the seed generators (dropout), the metrics, the history, Python's
-    and NumPy's random state and the state of `callbacks`. The last two whole
-    backups are kept, see `Snapshots`; a loss that is not finite is not saved.
+    and NumPy's random state and the state of `callbacks`, with the best
+    weights that `EarlyStopping` keeps. A network of columns resumes from the
+    backup of a grouped one, and the reverse; dropout then draws other masks.
+
+    The last two whole backups are kept, and the disk must have room for a
+    third while it is written: 1.5 GB in all for AlexNet, see `Snapshots`. A
+    backup that cannot be written, such as on a full disk, is a warning, and
+    training goes on. A loss that is not finite is not saved.
 
     Of several workers (`tf.distribute`) the first writes and all read, so the
     directory must be one that all of them see.
@@ -55,6 +64,8 @@ class ResumableBackup(keras.callbacks.Callback):
 
     Raises:
         ValueError: If `every` is neither, or the backup is of another model.
+        OSError: At the beginning of training, if `directory` cannot be
+            written to, or what it holds cannot be read.
 
     Example:
 
@@ -95,6 +106,8 @@ class ResumableBackup(keras.callbacks.Callback):
         self._saved = True
         self._begun = self._paused = False
         self._metrics = None
+        if is_chief(self.model):
+            self._snapshots.check_writable()
         self._restored = self._snapshots.read()
         if self._restored is None:
             return
@@ -158,10 +171,31 @@ class ResumableBackup(keras.callbacks.Callback):
         # By all workers: reading a metric sums it over them.
         for kind, variables in self._variables().items():
             arrays |= gather(kind, variables)
-        if is_chief(self.model):
-            self._snapshots.write(arrays, self._position(finished))
+        for index, callback in enumerate(self.callbacks):
+            arrays |= self._best_weights(index, callback)
         self._since_save = 0
         self._saved = True
+        if is_chief(self.model):
+            try:
+                self._snapshots.write(arrays, self._position(finished))
+            except OSError as error:
+                self._saved = False
+                warnings.warn(
+                    f"{error.strerror} Training goes on, and would resume "
+                    "from the backup before.",
+                    stacklevel=2,
+                )
+
+    def _best_weights(self, index, callback):
+        """What `EarlyStopping(restore_best_weights=True)` goes back to."""
+        best = getattr(callback, "best_weights", None)
+        if best is None:
+            return {}
+        pairs = zip(self.model.weights, best, strict=True)
+        return {
+            f"{BEST}{index}/{number}/{variable.path}": value
+            for number, (variable, value) in enumerate(pairs)
+        }
 
     def _position(self, finished):
         history = self.model.history
@@ -198,7 +232,12 @@ class ResumableBackup(keras.callbacks.Callback):
         """Restores what `fit` and other callbacks have reset by now."""
         (arrays, position), self._restored = self._restored, None
         self._restore_history(position)
-        _restore_states(self.callbacks, position["callbacks"])
+        states = position["callbacks"]
+        for callback, number in _restore_states(self.callbacks, states):
+            if any(name.startswith(f"{BEST}{number}/") for name in arrays):
+                callback.best_weights = fitted(
+                    f"{BEST}{number}", self.model.weights, arrays
+                )
         self._metrics = arrays if self._step else None
         spec = getattr(getattr(self.data, "dataset", 0), "element_spec", None)
         if self._step and (_are_built(self.model.metrics) or spec):
@@ -276,16 +315,24 @@ def _state(callback):
 
 
 def _restore_states(callbacks, states):
-    """Gives each callback the first state of its class that is left."""
-    states = list(states)
+    """Gives each callback the first state of its class that is left.
+
+    Yields:
+        Pairs of a callback and the number of its state.
+    """
+    left = dict(enumerate(states))
     for callback in callbacks:
-        found = [s for s in states if s[0] == type(callback).__name__]
-        if not found:
+        kind = type(callback).__name__
+        number = next(
+            (n for n, state in left.items() if state[0] == kind), None
+        )
+        if number is None:
             continue
-        states.remove(found[0])
-        for name, value in found[0][1].items():
+        _, state = left.pop(number)
+        for name, value in state.items():
             if hasattr(callback, name):
                 setattr(callback, name, value)
+        yield callback, number
 
 
 def cut_rows(path, epoch):

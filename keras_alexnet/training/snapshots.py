@@ -1,16 +1,30 @@
 """Files that are whole or not there: arrays and a position in training."""
 
+import contextlib
+import errno
 import json
 import os
 import pathlib
+import shutil
+import time
+import types
 import warnings
 import zipfile
 
 import numpy as np
 from keras import ops
 
-# What reading a torn, truncated or altered file raises.
-DAMAGE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
+from keras_alexnet.columns.shares import by_whole_name
+from keras_alexnet.columns.shares import divided
+
+# What reading a torn, truncated or altered file raises. A file whose end is
+# missing can also make `zipfile` seek to before its beginning, see `read`.
+DAMAGE = (EOFError, ValueError, KeyError, zipfile.BadZipFile)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+# Errors of a network file system that often pass.
+PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
+READ_ATTEMPTS = 3
+SEED = "seed_generator_state"
 
 
 class Snapshots:
@@ -19,7 +33,8 @@ class Snapshots:
     A new one is written beside them, flushed to the disk and only then
     renamed, so a process can be killed at any moment. Every array carries a
     checksum. Arrays are not compressed: AlexNet's weights and velocities, 488
-    MB, are as good as random.
+    MB, are as good as random. While one is written the directory holds three,
+    1.5 GB then; otherwise two.
 
     Args:
         directory: Path, made when first written to.
@@ -38,7 +53,30 @@ class Snapshots:
         self.directory = pathlib.Path(directory)
         self.last = self.directory / "backup.npz"
         self.previous = self.directory / "backup.previous.npz"
+        # Always of this name, unlike the files of `disk.replacing`: what a
+        # killed process has left of it is overwritten, not kept.
+        self._new = self.directory / "backup.new.npz"
         self._last_is_damaged = False
+
+    def check_writable(self):
+        """Makes the directory, and sees whether a file can be made in it.
+
+        Raises:
+            OSError: If not. The message names the directory.
+        """
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._new.touch()
+            self._new.unlink()
+        except OSError as error:
+            if error.errno in FULL:
+                return  # `write` says what is needed.
+            raise OSError(
+                error.errno,
+                "`directory` must be a folder that backups can be written to "
+                f"({error.strerror}). Received: "
+                f"directory={str(self.directory)!r}",
+            ) from error
 
     def write(self, arrays, position):
         """Writes a snapshot; the last one becomes the previous one.
@@ -46,17 +84,27 @@ class Snapshots:
         Args:
             arrays: Dict of name to NumPy array.
             position: Anything that JSON can hold, and numbers of any library.
+
+        Raises:
+            OSError: If it cannot be written, such as on a full disk. What
+                was there stays, and no part of the new one is left.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        new = self.directory / "backup.new.npz"
-        with open(new, "wb") as file:
-            text = json.dumps(position, default=_plain)
-            np.savez(file, **{"": text}, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
+        text = json.dumps(position, default=_plain)
+        try:
+            with open(self._new, "wb") as file:
+                np.savez(file, **{"": text}, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            size = sum(array.nbytes for array in arrays.values())
+            message = self._not_written(error, size)
+            with contextlib.suppress(OSError):
+                self._new.unlink()
+            raise OSError(error.errno, message) from error
         if self.last.exists() and not self._last_is_damaged:
             os.replace(self.last, self.previous)
-        os.replace(new, self.last)
+        os.replace(self._new, self.last)
         self._last_is_damaged = False
         _flush_directory(self.directory)
 
@@ -68,16 +116,15 @@ class Snapshots:
             nothing was.
 
         Raises:
-            OSError: If there are snapshots, all of them damaged.
+            OSError: If there are snapshots, all of them damaged; or if one
+                cannot be read now, which says nothing about what it holds.
         """
         damaged = []
         for path in (self.last, self.previous):
-            if not path.exists():
-                continue
             try:
-                with np.load(path) as file:
-                    arrays = {name: file[name] for name in file.files}
-                return arrays, json.loads(str(arrays.pop("")))
+                return _read(path)
+            except FileNotFoundError:
+                continue
             except DAMAGE as error:
                 damaged.append(path)
                 self._last_is_damaged |= path == self.last
@@ -92,6 +139,49 @@ class Snapshots:
                 "directory to train from the beginning."
             )
         return None
+
+    def _not_written(self, error, size):
+        message = f"The backup {self.last} could not be written"
+        if error.errno not in FULL:
+            return f"{message} ({error.strerror})."
+        # Before the part that was written is removed, so that counts too.
+        free = shutil.disk_usage(self.directory).free
+        with contextlib.suppress(OSError):
+            free += self._new.stat().st_size
+        return (
+            f"{message} ({error.strerror}): it needs {_megabytes(size)}, and "
+            f"{_megabytes(free)} are free. The directory holds three of them "
+            "while one is written."
+        )
+
+
+def _read(path):
+    """Arrays and position of a file, tried again where an error may pass."""
+    for attempt in range(READ_ATTEMPTS):
+        try:
+            with np.load(path) as file:
+                arrays = {name: file[name] for name in file.files}
+            return arrays, json.loads(str(arrays.pop("")))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            # Without a number it is of `zipfile` or NumPy; EINVAL is a seek
+            # to before the beginning.
+            if error.errno in (None, errno.EINVAL):
+                raise EOFError(str(error)) from error
+            if error.errno in PASSING and attempt + 1 < READ_ATTEMPTS:
+                time.sleep(1 + attempt)
+                continue
+            raise OSError(
+                error.errno,
+                f"The backup {path} cannot be read now ({error.strerror}). It "
+                "need not be damaged: start again when the disk and the "
+                "permissions are in order.",
+            ) from error
+
+
+def _megabytes(size):
+    return f"{size / 1e6:,.1f} MB"
 
 
 def gather(kind, variables):
@@ -121,32 +211,107 @@ def assign(kind, variables, arrays):
 
     Args:
         kind: String, as there.
-        variables: List of `keras.Variable`, in the same order.
+        variables: List of `keras.Variable`: the same ones, or those of the
+            same network in its other form, grouped or of columns.
         arrays: Dict of a snapshot; it may hold other kinds.
 
     Raises:
         ValueError: If their number or their shapes differ.
     """
-    stored = [name for name in arrays if name.startswith(f"{kind}/")]
+    values = fitted(kind, variables, arrays)
+    for variable, value in zip(variables, values, strict=True):
+        if value is not None:
+            variable.assign(value)
+
+
+def fitted(kind, variables, arrays):
+    """The arrays of a snapshot that belong to variables.
+
+    Args:
+        kind: String, as in `gather`.
+        variables: List of `keras.Variable`, as in `assign`.
+        arrays: Dict of a snapshot; it may hold other kinds.
+
+    Returns:
+        List of one NumPy array per variable; `None` for the state of a seed
+        generator of a network that was saved in its other form.
+
+    Raises:
+        ValueError: If their number or their shapes differ.
+
+    Example:
+
+    >>> import keras
+    >>> variable = keras.Variable([1.0], name="w")
+    >>> fitted("model", [variable], gather("model", [variable]))
+    [array([1.], dtype=float32)]
+    """
+    stored = {
+        name: value
+        for name, value in arrays.items()
+        if name.startswith(f"{kind}/")
+    }
+    other_form = _in_other_form(stored, variables)
+    if other_form is not None:
+        return other_form
     if len(stored) != len(variables):
         raise ValueError(
             f"The backup holds {len(stored)} variables of the {kind}, which "
-            f"has {len(variables)}. Build it as it was (for columns, convert "
-            "it after that with `distribution.to_columns`), or use another "
+            f"has {len(variables)}. Build it as it was, or use another "
             "`directory`."
         )
-    for name, variable in zip(stored, variables, strict=True):
-        value = arrays[name]
+    for (name, value), variable in zip(stored.items(), variables, strict=True):
         if value.shape != tuple(variable.shape):
             raise ValueError(
                 f"The backup holds {name} of shape {value.shape}, but "
                 f"{variable.path} has {tuple(variable.shape)}. Build the "
                 "model as it was, or use another `directory`."
             )
-        # NumPy stores bfloat16 as bytes without a name.
-        if value.dtype.kind == "V":
-            value = value.view(ops.convert_to_numpy(variable).dtype)
-        variable.assign(value)
+    return [
+        _named(value, variable)
+        for value, variable in zip(stored.values(), variables, strict=True)
+    ]
+
+
+def _in_other_form(stored, variables):
+    """Grouped arrays for columns or the reverse; `None` if they are neither.
+
+    Columns have more seed generators than a grouped network, or fewer; those
+    draw other numbers after the change, as they do after `to_columns`.
+    """
+    sources = [
+        types.SimpleNamespace(path=name.split("/", 2)[2], value=value)
+        for name, value in stored.items()
+        if not name.endswith(SEED)
+    ]
+    targets = [v for v in variables if not v.path.endswith(SEED)]
+    try:
+        sources, targets = by_whole_name(sources), by_whole_name(targets)
+    except ValueError:
+        return None
+    same_parts = all(
+        len(sources[name]) == len(parts)
+        for name, parts in targets.items()
+        if name in sources
+    )
+    if sources.keys() != targets.keys() or same_parts:
+        return None
+    found = {}
+    for name, parts in targets.items():
+        shapes = [tuple(part.shape) for part in parts]
+        values = [_named(source.value, parts[0]) for source in sources[name]]
+        for part, value in zip(
+            parts, divided(values, shapes, name), strict=True
+        ):
+            found[id(part)] = value
+    return [found.get(id(variable)) for variable in variables]
+
+
+def _named(value, variable):
+    """NumPy stores bfloat16 as bytes without a name."""
+    if value.dtype.kind != "V":
+        return value
+    return value.view(ops.convert_to_numpy(variable).dtype)
 
 
 def _plain(value):

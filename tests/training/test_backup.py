@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import pathlib
@@ -232,6 +233,67 @@ def test_states_of_keras_callbacks(tmp_path):
     assert stopping.wait == 2
     model, stopping = fit(9, np.zeros((4, 2)))
     assert model.history.epoch == [0, 1, 2, 3, 4]
+
+
+def test_the_best_weights_of_early_stopping_come_back(tmp_path):
+    """The best epoch is before the interruption."""
+
+    def fit(directory, *callbacks):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        # It diverges, so the first epoch is the best.
+        model.compile(keras.optimizers.SGD(3.0), "mse")
+        stopping = keras.callbacks.EarlyStopping(
+            "loss", patience=4, restore_best_weights=True
+        )
+        backup = ResumableBackup(directory, callbacks=[stopping])
+        model.fit(
+            np.ones((4, 2)),
+            np.ones((4, 1)),
+            epochs=9,
+            callbacks=[stopping, *callbacks, backup],
+            verbose=0,
+        )
+        return model, stopping
+
+    unbroken, _ = fit(tmp_path / "a")
+    with pytest.raises(Interruption):
+        fit(tmp_path / "b", At(4, interrupt))
+    resumed, stopping = fit(tmp_path / "b")
+    assert stopping.best_epoch == 0 and len(resumed.history.epoch) == 5
+    for found, want in zip(
+        resumed.get_weights(), unbroken.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(found, want)
+
+
+def test_a_full_disk_does_not_stop_training(tmp_path, monkeypatch, unbroken):
+    save, full = np.savez, []
+
+    def savez(file, **arrays):
+        full.append(len(full) == 1)
+        if full[-1]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(file, **arrays)
+
+    monkeypatch.setattr(np, "savez", savez)
+    with pytest.warns(
+        UserWarning,
+        match="(?s)backup.npz could not be written .No space.*needs .* are "
+        "free.*Training goes on",
+    ):
+        check(run(tmp_path), unbroken)
+    assert full.count(True) == 1 and len(full) > 2
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "backup.npz",
+        "backup.previous.npz",
+    }
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_first(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="`directory` must be a folder that"):
+        run(tmp_path / "file" / "run")
 
 
 def test_random_states(tmp_path):

@@ -1,3 +1,4 @@
+import errno
 import os
 
 import keras
@@ -6,6 +7,7 @@ import pytest
 
 from keras_alexnet.training.snapshots import Snapshots
 from keras_alexnet.training.snapshots import assign
+from keras_alexnet.training.snapshots import fitted
 from keras_alexnet.training.snapshots import gather
 
 
@@ -89,6 +91,94 @@ def test_all_damaged(snapshots):
         snapshots.read()
 
 
+def test_a_full_disk_is_told_with_sizes(snapshots):
+    write(snapshots, 1)
+    # Every write to it fails as on a full disk.
+    full = snapshots.directory / "backup.new.npz"
+    try:
+        full.symlink_to("/dev/full")
+    except OSError:
+        pytest.skip("needs /dev/full")
+    arrays = {"model/0/w": np.zeros(1_000_000, "float32")}
+    with pytest.raises(OSError) as caught:
+        snapshots.write(arrays, {})
+    assert caught.value.errno == errno.ENOSPC
+    message = caught.value.strerror
+    assert str(snapshots.last) in message
+    assert "it needs 4.0 MB, and" in message and "MB are free" in message
+    assert [path.name for path in snapshots.directory.iterdir()] == [
+        "backup.npz"
+    ]
+    assert read(snapshots) == 1
+    write(snapshots, 2)
+    assert read(snapshots) == 2
+
+
+def test_no_part_is_left_of_what_cannot_be_written(snapshots, monkeypatch):
+    def fail(file, **arrays):
+        file.write(b"a part of it")
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    write(snapshots, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", fail)
+        with pytest.raises(OSError, match="could not be written .Input/output"):
+            write(snapshots, 2)
+    assert [path.name for path in snapshots.directory.iterdir()] == [
+        "backup.npz"
+    ]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    snapshots = Snapshots(tmp_path / "file" / "run")
+    with pytest.raises(
+        OSError, match="`directory` must be a folder that .* Received: direc"
+    ):
+        snapshots.check_writable()
+
+
+def test_a_folder_that_can_be_written_to_is_left_empty(snapshots):
+    snapshots.check_writable()
+    assert list(snapshots.directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_what_cannot_be_read_now_is_not_damaged(snapshots, monkeypatch, number):
+    write(snapshots, 1)
+    write(snapshots, 2)
+    load = np.load
+
+    def fail(path):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "load", fail)
+        patch.setattr("time.sleep", lambda seconds: None)
+        with pytest.raises(OSError, match="backup.npz cannot be read now"):
+            snapshots.read()
+    # It is still the last one, and takes its place when a third is written.
+    write(snapshots, 3)
+    os.remove(snapshots.last)
+    assert read(snapshots) == 2
+    assert np.load is load
+
+
+def test_an_error_that_passes_is_passed_over(snapshots, monkeypatch):
+    write(snapshots, 1)
+    load, failures = np.load, [errno.ESTALE, errno.EIO]
+
+    def fail_twice(path):
+        if failures:
+            number = failures.pop()
+            raise OSError(number, os.strerror(number))
+        return load(path)
+
+    monkeypatch.setattr(np, "load", fail_twice)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    assert read(snapshots) == 1
+
+
 class Crash(Exception):
     pass
 
@@ -156,3 +246,30 @@ def test_other_variables_are_refused():
         assign("model", [one], arrays)
     with pytest.raises(ValueError, match="0 variables of the optimizer"):
         assign("optimizer", [one], arrays)
+
+
+def test_columns_and_a_grouped_network_read_each_other():
+    values = np.arange(12.0).reshape(3, 4)
+    grouped = [Named("conv2/kernel", values), Named("fc8/bias", [1.0])]
+    columns = [
+        Named("conv2_column0/conv2/kernel", values[:, :2]),
+        Named("conv2_column1/conv2/kernel", values[:, 2:]),
+        Named("fc8/bias", [1.0]),
+    ]
+    for source, target in ((grouped, columns), (columns, grouped)):
+        arrays = {
+            f"model/{index}/{each.path}": each.value
+            for index, each in enumerate(source)
+        }
+        found = fitted("model", target, arrays)
+        for each, value in zip(target, found, strict=True):
+            np.testing.assert_array_equal(value, each.value)
+
+
+class Named:
+    """As much of a variable as is asked for."""
+
+    def __init__(self, path, value):
+        self.path = path
+        self.value = np.asarray(value, "float32")
+        self.shape = self.value.shape
