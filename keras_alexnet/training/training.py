@@ -9,7 +9,6 @@ import re
 import keras
 
 from keras_alexnet.columns.shares import transfer
-from keras_alexnet.data.crops import center_view
 from keras_alexnet.data.load_source import load_source
 from keras_alexnet.data.means import mean_image
 from keras_alexnet.data.pipelines import TrainingData
@@ -332,8 +331,7 @@ def _validation(source, split, size, cache):
         split = "holdout" if "holdout" in source.splits else "test"
     if split is None:
         return None
-    data = evaluation_data(source, split, size, cache=cache)
-    return data.map(lambda images, labels: (center_view(images, size), labels))
+    return evaluation_data(source, split, size, cache=cache, view="center")
 
 
 def _keeper(keep, directory):
