@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+import warnings
 
 import numpy as np
 
@@ -47,6 +48,9 @@ def cache_path(kind, *parts, folder=None):
 def cached_array(path, compute):
     """The array in a file, computed and written there if it is absent.
 
+    A file that is damaged is written anew. If the file cannot be written, a
+    warning says so, and the next call computes the array again.
+
     Args:
         path: Path of an `.npy` file.
         compute: Function without arguments that returns the array.
@@ -54,12 +58,30 @@ def cached_array(path, compute):
     Returns:
         NumPy array.
 
-    Raises:
-        OSError: If the array cannot be written.
+    Example:
+
+    >>> import tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "a.npy")
+    >>> cached_array(path, lambda: np.arange(3)).tolist()
+    [0, 1, 2]
+    >>> cached_array(path, lambda: np.arange(4)).tolist()
+    [0, 1, 2]
     """
     if path.is_file():
-        return np.load(path)
+        try:
+            return np.load(path)
+        # NumPy has no error of its own for a damaged file.
+        except (ValueError, EOFError) as error:
+            warnings.warn(
+                f"{path} is damaged and computed again: {error}", stacklevel=2
+            )
     array = compute()
-    with replacing(path) as temporary:
-        np.save(temporary, array)
+    try:
+        with replacing(path) as temporary:
+            np.save(temporary, array)
+    except OSError as error:
+        warnings.warn(
+            f"{path} cannot be written, so it is computed each time: {error}",
+            stacklevel=2,
+        )
     return array

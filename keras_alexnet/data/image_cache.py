@@ -41,16 +41,19 @@ def keep_in_file(load, count, shape, path):
 
     Returns:
         Function that reads a result.
+
+    Raises:
+        OSError: If the file cannot be written; nothing is left of it then.
     """
     if not path.is_file():
         with replacing(path) as temporary:
-            array = np.lib.format.open_memmap(
-                temporary, "w+", "uint8", (count, *shape)
-            )
-            for rows, images in _loaded(load, count):
-                array[rows.numpy()] = images.numpy()
-            array.flush()
+            _write(temporary, load, count, shape)
     kept = np.load(path, mmap_mode="r")
+    if kept.shape != (count, *shape):
+        raise ValueError(
+            f"{path} is not the cache of these images: it has shape "
+            f"{kept.shape}, wanted is {(count, *shape)}. Remove it"
+        )
 
     def read(index):
         image = tf.numpy_function(
@@ -59,6 +62,18 @@ def keep_in_file(load, count, shape, path):
         return tf.ensure_shape(image, shape)
 
     return read
+
+
+def _write(path, load, count, shape):
+    """Writes an `.npy` file image by image.
+
+    Not by way of a memory map: on a full disk that kills the process.
+    """
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for _, images in _loaded(load, count):
+            file.write(images.numpy().tobytes())
 
 
 def _loaded(load, count):

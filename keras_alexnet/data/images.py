@@ -1,24 +1,33 @@
 """Image files to square uint8 RGB images."""
 
-import io
-
-import numpy as np
 import tensorflow as tf
 
-# Longer sides in shorter sides; only the central square is used.
+from keras_alexnet.data.damaged_jpeg import jpeg_damage
+from keras_alexnet.data.orientation import turn_upright
+from keras_alexnet.data.other_formats import MissingLibrary
+from keras_alexnet.data.other_formats import decode_other_format
+from keras_alexnet.data.other_formats import is_other_format
+
+# The longest aspect ratio that is scaled; only the central square is used.
 LONGEST = 16
 
+# How `problem` begins if the image may be sound, but a library is missing.
+MISSING = "A library is missing: "
 
-def decode(encoded, name):
-    """Decodes JPEG, PNG, BMP, GIF (first frame) or WebP to uint8 RGB.
 
-    Grey, palette and CMYK images become RGB, an alpha channel is dropped,
-    16 bits become 8, an orientation in the metadata is ignored. TensorFlow
-    decodes all but BMP with a palette and animated WebP, which Pillow does.
+def decode(encoded, name, upright=True):
+    """Decodes an image file to uint8 RGB.
+
+    Reads JPEG, PNG, BMP, GIF, WebP, TIFF, AVIF and HEIC (the first frame).
+    Grey, palette and CMYK images become RGB, an alpha channel is dropped, 16
+    bits become 8. TensorFlow decodes most; Pillow decodes TIFF, AVIF, BMP
+    with a palette and animated WebP, its plugin `pillow-heif` HEIC.
 
     Args:
         encoded: Scalar string tensor, the file's bytes.
         name: Scalar string tensor, the path or id that an error shows.
+        upright: Boolean. Whether a photo is turned as the orientation in its
+            metadata asks, as programs show it. Defaults to `True`.
 
     Returns:
         uint8 tensor of shape `(height, width, 3)`.
@@ -26,45 +35,70 @@ def decode(encoded, name):
 
     def decode_or_name(encoded, name):
         try:
-            return _decode_with_pillow(encoded)
+            return _decode_in_python(encoded)
+        except MissingLibrary as error:
+            raise ValueError(
+                f"Cannot decode the image {name.decode()}: {error}"
+            ) from error
         except Exception as error:
             raise ValueError(
                 f"Cannot decode the image {name.decode()}: {error}. Repair or "
                 'remove it, or pass `on_error="skip"` to `load_source`'
             ) from error
 
+    def attempt(encoded):
+        image = _decode(encoded)
+        if upright:
+            image = turn_upright(image, encoded)
+        return image
+
     def fall_back(encoded):
         return tf.numpy_function(decode_or_name, [encoded, name], tf.uint8)
 
-    image = _first_that_works(encoded, _decode, fall_back)
+    image = _first_that_works(encoded, attempt, fall_back)
     return tf.ensure_shape(image, (None, None, 3))
 
 
-def problem(encoded):
-    """Why an image cannot be decoded.
+def problem(encoded, strict=True):
+    """Why an image cannot be decoded, or not as it was taken.
 
     Args:
         encoded: Scalar string tensor, the file's bytes.
+        strict: Boolean. Whether a damaged JPEG counts although `decode` takes
+            it, see `jpeg_damage`. Defaults to `True`.
 
     Returns:
-        Scalar string tensor, empty if it can be decoded.
+        Scalar string tensor, empty if nothing is wrong. It begins with
+        `MISSING` if a library is what is wrong.
     """
 
     def explain(encoded):
         try:
-            _decode_with_pillow(encoded)
+            _decode_in_python(encoded)
+        except MissingLibrary as error:
+            return f"{MISSING}{error}".encode()
         except Exception as error:
-            return str(error).encode()
+            return str(error).encode() or type(error).__name__.encode()
         return b""
 
-    def no_problem(encoded):
+    def damage(encoded):
+        return tf.numpy_function(
+            lambda encoded: jpeg_damage(encoded).encode(), [encoded], tf.string
+        )
+
+    def attempt(encoded):
         # Made of the pixels, or the graph would drop the decoding.
-        return tf.strings.substr("", 0, tf.size(_decode(encoded)))
+        nothing = tf.strings.substr("", 0, tf.size(_decode(encoded)))
+        return tf.cond(
+            (_start(encoded, 3) == b"\xff\xd8\xff") & strict,
+            lambda: tf.ensure_shape(damage(encoded), ()),
+            lambda: nothing,
+        )
 
     def fall_back(encoded):
         return tf.numpy_function(explain, [encoded], tf.string)
 
-    reason = _first_that_works(encoded, no_problem, fall_back)
+    reason = _first_that_works(encoded, attempt, fall_back)
     return tf.ensure_shape(reason, ())
 
 
@@ -80,32 +114,30 @@ def _first_that_works(encoded, attempt, fall_back):
 def _tensorflow_can(encoded):
     # It takes the palette's indices of a BMP for grey levels. Byte 28 of a
     # BMP is the number of bits per pixel.
-    is_bmp = tf.strings.substr(encoded, 0, tf.minimum(2, _length(encoded)))
     bits = tf.cond(
-        _length(encoded) > 28,
+        tf.strings.length(encoded) > 28,
         lambda: tf.strings.substr(encoded, 28, 1),
         lambda: tf.constant(b"\x18"),
     )
     has_palette = tf.reduce_any(bits == [b"\x01", b"\x04", b"\x08"])
-    return ~((is_bmp == b"BM") & has_palette)
+    return ~((_start(encoded, 2) == b"BM") & has_palette)
 
 
-def _length(encoded):
-    return tf.strings.length(encoded)
+def _start(encoded, count):
+    length = tf.minimum(count, tf.strings.length(encoded))
+    return tf.strings.substr(encoded, 0, length)
 
 
 def _decode(encoded):
     return tf.io.decode_image(encoded, channels=3, expand_animations=False)
 
 
-def _decode_with_pillow(encoded):
-    if not encoded.startswith((b"BM", b"RIFF")):
-        # Pillow would let some truncated files pass. Says why it is refused.
-        return _decode(encoded).numpy()
-    from PIL import Image
-
-    with Image.open(io.BytesIO(encoded), formats=("BMP", "WEBP")) as image:
-        return np.asarray(image.convert("RGB"))
+def _decode_in_python(encoded):
+    if is_other_format(encoded):
+        return decode_other_format(encoded)
+    # Says why TensorFlow refuses it. Pillow would let some truncated files
+    # pass.
+    return _decode(encoded).numpy()
 
 
 def resize_and_crop(image, resize):

@@ -1,17 +1,18 @@
 """Labelled images by name: digits, folders, TFDS data sets, arrays."""
 
 import dataclasses
+import os
 import pathlib
 
 import numpy as np
-import tensorflow as tf
 
 from keras_alexnet.data.arrays import open_arrays
 from keras_alexnet.data.arrays import open_digits
 from keras_alexnet.data.disk_cache import digest
-from keras_alexnet.data.folders import leave_out
 from keras_alexnet.data.folders import open_folder
-from keras_alexnet.data.images import problem
+from keras_alexnet.data.image_files import leave_out
+from keras_alexnet.data.scan import without_bad
+from keras_alexnet.data.scan import without_empty_classes
 from keras_alexnet.data.source import Source
 from keras_alexnet.data.tfds import open_tfds
 
@@ -27,6 +28,7 @@ def load_source(
     seed=0,
     on_error="raise",
     class_names=None,
+    upright=True,
 ):
     """Opens a labelled set of images.
 
@@ -40,26 +42,34 @@ def load_source(
             `test`, `validation` or `val` folders of class folders), the name
             of a TFDS data set such as `"imagenette/160px-v2"`, a pair of
             arrays `(images, labels)`, or a dict of pairs by split.
-        data_dir: TFDS's data folder. Nothing is downloaded when the data set
-            is already there. Defaults to TFDS's own.
+        data_dir: TFDS's data folder, which must exist. Nothing is downloaded
+            when the data set is already there. Defaults to TFDS's own.
         holdout: Float in [0, 1). Fraction of each training class that is
             moved to the split `"holdout"`, drawn with `seed`. Defaults to
             `0.0`.
         seed: Integer. Defaults to `0`.
         on_error: `"raise"` or `"skip"`. What to do about a file that is no
-            image, a class without images, a label out of range, an image
-            that cannot be decoded: name it in an error, the last of them
-            when it is read; or decode everything now, once, and leave it
-            out, counted in `Source.skipped`.
+            image, a broken link, a class or a split without images, a label
+            out of range, an image that cannot be decoded or is damaged.
+            `"raise"` names it in an error; images when they are read, and
+            damaged JPEG files that can be decoded nevertheless are used and
+            collected in `Source.damaged`. `"skip"` decodes everything now,
+            and leaves out what is bad, listed in `Source.skipped`; what was
+            found in files is remembered until a file changes. Defaults to
+            `"raise"`.
         class_names: Sequence of strings, the classes of arrays. Defaults to
             the numbers up to the largest label.
+        upright: Boolean. Whether photos are turned as the orientation in
+            their metadata (EXIF) asks, as programs show them. Defaults to
+            `True`.
 
     Returns:
-        A `Source`.
+        A `Source`. `print` it to see what it holds and what was left out.
 
     Raises:
-        ValueError: If there is no such source, no training split, or as
-            above.
+        ValueError: If there is no such source, no training split, fewer than
+            two classes, or as above.
+        ImportError: If a library is missing that the source needs.
 
     Example:
 
@@ -67,6 +77,38 @@ def load_source(
     >>> source.counts
     {'train': 1295, 'test': 359, 'holdout': 143}
     """
+    _check_arguments(source, holdout, on_error, class_names)
+    skipped, ignored = [] if on_error == "skip" else None, {}
+    name, (class_names, splits, fingerprint) = _open(
+        source, data_dir, class_names, skipped, ignored
+    )
+    if any(split.encoded for split in splits.values()):
+        splits = {
+            key: dataclasses.replace(split, upright=bool(upright))
+            for key, split in splits.items()
+        }
+        fingerprint = digest(fingerprint, bool(upright))
+    splits = {
+        key: without_bad(f"{name} {key}", split, class_names, skipped)
+        for key, split in splits.items()
+    }
+    splits = _without_empty_splits(name, splits, skipped)
+    class_names, splits = without_empty_classes(
+        name, splits, class_names, skipped
+    )
+    if len(class_names) < 2:
+        raise ValueError(
+            "A source must have images of two classes or more, or there is "
+            f"nothing to tell apart. {name} has: {list(class_names)}"
+        )
+    splits = _arrange(splits, holdout, seed)
+    fingerprint = digest(fingerprint, holdout, seed, *(skipped or ()))
+    return Source(
+        name, class_names, splits, fingerprint, tuple(skipped or ()), ignored
+    )
+
+
+def _check_arguments(source, holdout, on_error, class_names):
     if not 0 <= holdout < 1:
         raise ValueError(
             f"`holdout` must be in [0, 1). Received: holdout={holdout}"
@@ -75,39 +117,53 @@ def load_source(
         raise ValueError(
             f'`on_error` must be "raise" or "skip". Received: {on_error!r}'
         )
-    skipped = [] if on_error == "skip" else None
-    name, (class_names, splits, fingerprint) = _open(
-        source, data_dir, class_names, skipped
-    )
-    splits = {
-        key: _without_bad(key, split, class_names, skipped)
-        for key, split in splits.items()
-    }
-    splits = _arrange(name, splits, holdout, seed)
-    _check_classes(name, splits["train"], class_names, skipped)
-    fingerprint = digest(fingerprint, holdout, seed, *(skipped or ()))
-    return Source(name, class_names, splits, fingerprint, tuple(skipped or ()))
+    kinds = (str, os.PathLike, dict, tuple, list)
+    if not isinstance(source, kinds) or source == "":
+        raise ValueError(
+            "`source` must be the name of a data set, a folder, a pair "
+            "`(images, labels)` or a dict of pairs. "
+            f"Received: {type(source).__name__} {str(source)[:60]}"
+        )
+    if class_names is not None and isinstance(source, (str, os.PathLike)):
+        raise ValueError(
+            "`class_names` names the classes of arrays; other sources have "
+            f"names of their own. Received: source={str(source)!r}, "
+            f"class_names={class_names!r}"
+        )
 
 
-def _open(source, data_dir, class_names, skipped):
+def _open(source, data_dir, class_names, skipped, ignored):
     if isinstance(source, dict):
         return "arrays", open_arrays(source, class_names)
     if isinstance(source, (tuple, list)):
         return "arrays", open_arrays({"train": tuple(source)}, class_names)
     if str(source) == "digits":
         return "digits", open_digits()
-    path = pathlib.Path(source)
+    path = pathlib.Path(source).expanduser()
     is_tfds = (path / "dataset_info.json").is_file()
     if data_dir is None and path.is_dir() and not is_tfds:
-        return str(path), open_folder(path, SPLIT_NAMES, skipped)
-    return str(source), open_tfds(str(source), data_dir, SPLIT_NAMES)
+        return str(path), open_folder(path, skipped, ignored)
+    name = str(path) if is_tfds else os.fspath(source)
+    return name, open_tfds(name, data_dir, SPLIT_NAMES)
 
 
-def _arrange(name, splits, holdout, seed):
-    if "train" not in splits:
+def _without_empty_splits(name, splits, skipped):
+    kept = {key: split for key, split in splits.items() if split.count}
+    if "train" not in kept:
         raise ValueError(
-            f'{name} must have a split "train". It has: {list(splits)}'
+            f'{name} must have images in a split "train". It has images in: '
+            f"{list(kept)}"
         )
+    for key in splits.keys() - kept.keys():
+        leave_out(
+            f"Empty split: {name} has no image in {key!r}. Fill it, or remove "
+            "it, and others serve in its place",
+            skipped,
+        )
+    return kept
+
+
+def _arrange(splits, holdout, seed):
     tests = [key for key in SPLIT_NAMES[1:] if key in splits]
     splits = dict(splits)
     if tests:
@@ -115,58 +171,25 @@ def _arrange(name, splits, holdout, seed):
     else:
         # Always the same, so that results under other seeds compare.
         splits["train"], splits["test"] = splits["train"].divide(0.2, seed=0)
+        _check_divided(splits["test"], "A fifth of each class")
     if holdout:
-        train, taken = splits["train"].divide(holdout, seed)
-        splits["train"], splits["holdout"] = train, taken
+        kept, taken = splits["train"].divide(holdout, seed)
+        _check_divided(kept, f"What `holdout={holdout}` leaves of each class")
+        _check_divided(taken, f"`holdout={holdout}` of each class")
+        before, after = splits["train"].labels, kept.labels
+        if before is not None and len(set(after)) < len(set(before)):
+            raise ValueError(
+                "`holdout` must leave training images of every class. "
+                f"Received: holdout={holdout}, which takes all of a class of "
+                f"{np.bincount(before).min()}"
+            )
+        splits["train"], splits["holdout"] = kept, taken
     return splits
 
 
-def _without_bad(name, split, class_names, skipped):
-    """The split without labels out of range and, if asked, bad images."""
-    problems = []
-    if skipped is not None and (split.encoded or split.labels is None):
-        problems, labels = zip(*_scan(split), strict=True)
-        split = dataclasses.replace(split, labels=np.array(labels, "int64"))
-    if split.labels is None:
-        return split.checked(len(class_names))
-    bad = (split.labels < 0) | (split.labels >= len(class_names))
-    for number in np.flatnonzero(bad):
-        leave_out(
-            f"Label out of range: {split.name_of(number)} has label "
-            f"{split.labels[number]}, but labels of {len(class_names)} classes "
-            f"are 0 to {len(class_names) - 1}",
-            skipped,
+def _check_divided(split, what):
+    if not split.count:
+        raise ValueError(
+            f"{what} rounds to no image. Take a larger fraction, or more "
+            "images per class"
         )
-    for number, what in enumerate(problems):
-        if what:
-            bad[number] = True
-            leave_out(what, skipped)
-    return split.subset(np.flatnonzero(~bad)) if bad.any() else split
-
-
-def _scan(split):
-    """What is wrong with each image, `""` if nothing is, and its label."""
-
-    def check(index):
-        image, label, name = split.fetch(index)
-        return problem(image), name, label
-
-    checks = tf.data.Dataset.range(split.count).map(
-        check, num_parallel_calls=tf.data.AUTOTUNE
-    )
-    for reason, name, label in checks.as_numpy_iterator():
-        what = f"Cannot decode {name.decode()}: {reason.decode()}"
-        yield what if reason else "", label
-
-
-def _check_classes(name, train, class_names, skipped):
-    if train.labels is None:
-        return
-    present = set(train.labels.tolist())
-    for label, class_name in enumerate(class_names):
-        if label not in present:
-            leave_out(
-                f"Empty class: {name} has no training image of "
-                f"{class_name!r} (label {label})",
-                skipped,
-            )

@@ -1,11 +1,16 @@
 """One image of a source: read, decoded, resized, kept if asked."""
 
+import numbers
+import os
+
+from keras_alexnet.data.damaged_jpeg import damage_notice
 from keras_alexnet.data.disk_cache import cache_path
 from keras_alexnet.data.image_cache import keep_in_file
 from keras_alexnet.data.image_cache import keep_in_memory
 from keras_alexnet.data.images import decode
 from keras_alexnet.data.images import resize_and_crop
 from keras_alexnet.data.lookup import lookup
+from keras_alexnet.data.source import Source
 
 
 def default_resize(input_size):
@@ -16,7 +21,58 @@ def default_resize(input_size):
     >>> default_resize(224), default_resize(64)
     (256, 73)
     """
+    _check_side("input_size", input_size)
     return round(input_size * 256 / 224)
+
+
+def check_data_arguments(source, input_size, resize, batch_size, cache):
+    """Says what is wrong with arguments that all pipelines share.
+
+    Args:
+        source: A `Source`, see `load_source`.
+        input_size: Integer.
+        resize: Integer or `None`.
+        batch_size: Integer.
+        cache: `None`, `"memory"` or a folder.
+
+    Raises:
+        ValueError: If an argument is of another kind.
+
+    Example:
+
+    >>> check_data_arguments("photos", 64, None, 128, None)
+    Traceback (most recent call last):
+    ValueError: `source` must be what `load_source` returned: ...
+    """
+    if not isinstance(source, Source):
+        raise ValueError(
+            "`source` must be what `load_source` returned: "
+            f"`load_source({str(source)[:60]!r})`. Received: "
+            f"{type(source).__name__}"
+            if isinstance(source, (str, os.PathLike))
+            else "`source` must be what `load_source` returned, which takes "
+            "arrays too: `load_source((images, labels))`. Received: "
+            f"{type(source).__name__}"
+        )
+    _check_side("input_size", input_size)
+    if resize is not None:
+        _check_side("resize", resize)
+    _check_side("batch_size", batch_size)
+    if not (cache is None or (isinstance(cache, (str, os.PathLike)) and cache)):
+        raise ValueError(
+            '`cache` must be `None`, "memory", or a folder to keep the images '
+            f"in. Received: cache={cache!r}"
+        )
+
+
+def _check_side(name, value):
+    is_integer = isinstance(value, numbers.Integral)
+    if not is_integer or isinstance(value, bool) or value < 1:
+        side = "" if name == "batch_size" else ", the side of a square"
+        raise ValueError(
+            f"`{name}` must be a positive integer{side}. "
+            f"Received: {name}={value!r}"
+        )
 
 
 def loader(source, name, resize, cache=None):
@@ -42,11 +98,14 @@ def loader(source, name, resize, cache=None):
     TensorShape([16, 16, 3])
     """
     split = source.split(name)
+    note_damage = damage_notice(source.damaged)
 
     def load(index):
         image, label, example = split.fetch(index)
         if split.encoded:
-            image = decode(image, example)
+            if not split.checked:
+                note_damage(image, example)
+            image = decode(image, example, split.upright)
         return resize_and_crop(image, resize), label
 
     if cache is None:

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_alexnet.data.disk_cache import cache_path
 from keras_alexnet.data.disk_cache import cached_array
+from keras_alexnet.data.loader import check_data_arguments
 from keras_alexnet.data.loader import default_resize
 from keras_alexnet.data.pipelines import evaluation_data
 
@@ -29,6 +30,10 @@ def mean_image(
     Returns:
         float32 array of shape `(resize, resize, 3)`, RGB in 0-255.
 
+    Raises:
+        ValueError: If an argument is of another kind, or there is no such
+            split.
+
     Example:
 
     >>> import tempfile
@@ -41,6 +46,7 @@ def mean_image(
     https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks),
     section 2.
     """
+    check_data_arguments(source, input_size, resize, 1, cache_dir)
     resize = resize or default_resize(input_size)
     count = source.split(split).count
     path = cache_path(

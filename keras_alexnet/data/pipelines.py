@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras_alexnet.autotuning import parallel_calls
 from keras_alexnet.autotuning import without_autotuning
 from keras_alexnet.data import crops
+from keras_alexnet.data.loader import check_data_arguments
 from keras_alexnet.data.loader import default_resize
 from keras_alexnet.data.loader import loader
 from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
@@ -75,14 +76,10 @@ class TrainingData:
         drop_remainder=True,
         seed=0,
     ):
+        check_data_arguments(source, input_size, resize, batch_size, cache)
         if crop not in ("random", "center"):
             raise ValueError(
                 f'`crop` must be "random" or "center". Received: crop={crop!r}'
-            )
-        if batch_size < 1:
-            raise ValueError(
-                "`batch_size` must be positive. "
-                f"Received: batch_size={batch_size}"
             )
         self._split = source.split(split)
         self._size = input_size
@@ -259,6 +256,7 @@ def evaluation_data(
             '`view` must be "center" or `None`; ten views are cut by '
             f"`keras_alexnet.evaluation.evaluate`. Received: view={view!r}"
         )
+    check_data_arguments(source, input_size, resize, batch_size, cache)
     resize = resize or default_resize(input_size)
     if view and resize < input_size:
         raise ValueError(

@@ -19,24 +19,53 @@ class Split:
     tensor `(height, width, 3)`; an int64 scalar; a string that tells a
     person which example it is. `labels` are all labels, or `None` where
     reading them would mean reading everything.
+
+    `upright` says whether photos are turned as their metadata ask, `checked`
+    whether all images are known to be sound. `version` changes whenever the
+    files do; it is `None` if that is not known.
     """
 
     count: int
     fetch: typing.Callable
     encoded: bool
     labels: np.ndarray | None = None
+    upright: bool = True
+    checked: bool = False
+    version: str | None = None
+
+    def load(self, index):
+        """What `fetch` returns, the image as uint8 `(height, width, 3)`."""
+        image, label, name = self.fetch(index)
+        if self.encoded:
+            image = decode(image, name, self.upright)
+        return image, label, name
 
     def subset(self, numbers):
         """The split of the examples at `numbers`, in that order."""
         numbers = np.asarray(numbers, "int64")
         row = lookup(numbers)
         labels = None if self.labels is None else self.labels[numbers]
-        return Split(
-            len(numbers),
-            lambda index: self.fetch(row(index)),
-            self.encoded,
-            labels,
+        return dataclasses.replace(
+            self,
+            count=len(numbers),
+            fetch=lambda index: self.fetch(row(index)),
+            labels=labels,
         )
+
+    def relabelled(self, new_labels):
+        """The split in which label `i` is called `new_labels[i]`.
+
+        Examples whose new label is negative are left out.
+        """
+        labels = np.asarray(new_labels, "int64")[self.labels]
+        label = lookup(labels)
+
+        def fetch(index):
+            image, _, name = self.fetch(index)
+            return image, label(index), name
+
+        renamed = dataclasses.replace(self, fetch=fetch, labels=labels)
+        return renamed.subset(np.flatnonzero(labels >= 0))
 
     def divide(self, fraction, seed):
         """Moves a random `fraction` of each class to a second split.
@@ -55,7 +84,7 @@ class Split:
         kept, taken = np.flatnonzero(~moved), np.flatnonzero(moved)
         return self.subset(kept), self.subset(taken)
 
-    def checked(self, classes):
+    def refusing_labels(self, classes):
         """The split whose `fetch` refuses labels of no class, as they come."""
 
         def fetch(index):
@@ -85,6 +114,13 @@ class Source:
             `"holdout"`) to a `Split`.
         fingerprint: String that changes when the examples do.
         skipped: Tuple of strings: what was left out, and why.
+        ignored: Dict from the kind of files that are no images, such as
+            `".DS_Store"` and `"*.txt"`, to their number.
+        damaged: Dict from the id of each JPEG image that was decoded though
+            it is damaged to what is wrong with it. It fills as images are
+            read for the first time.
+
+    `str()` tells all that in a few lines.
     """
 
     name: str
@@ -92,6 +128,23 @@ class Source:
     splits: dict
     fingerprint: str
     skipped: tuple = ()
+    ignored: dict = dataclasses.field(default_factory=dict)
+    damaged: dict = dataclasses.field(default_factory=dict)
+
+    def __str__(self):
+        counts = ", ".join(f"{n} {count}" for n, count in self.counts.items())
+        lines = [f"{self.name}: {len(self.class_names)} classes; {counts}"]
+        if self.ignored:
+            kinds = [f"{kind} {n}" for kind, n in sorted(self.ignored.items())]
+            total = sum(self.ignored.values())
+            lines.append(f"ignored: {total} ({', '.join(kinds)})")
+        for title, some in (
+            ("skipped", self.skipped),
+            ("damaged", [f"{k}: {v}" for k, v in self.damaged.items()]),
+        ):
+            if some:
+                lines.append(f"{title}: {len(some)}, first {some[0]}")
+        return "\n".join(lines)
 
     @property
     def counts(self):
@@ -126,13 +179,8 @@ class Source:
         (TensorShape([8, 8, 3]), 5, b'train[5]')
         """
         split = self.split(split)
-
-        def load(index):
-            image, label, name = split.fetch(index)
-            return decode(image, name) if split.encoded else image, label, name
-
         return tf.data.Dataset.range(split.count).map(
-            load, num_parallel_calls=tf.data.AUTOTUNE
+            split.load, num_parallel_calls=tf.data.AUTOTUNE
         )
 
 

@@ -1,6 +1,8 @@
 """TFDS data sets, as a source."""
 
+import dataclasses
 import os
+import re
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +17,10 @@ from keras_alexnet.data.source import stored_split
 # Up to here the encoded images of a split are kept in memory; beyond, they
 # are read from their files by position.
 MEMORY_LIMIT = 2**30
+
+# What TFDS takes for a name, "namespace:name/config:version"; else it is a
+# path.
+NAME = re.compile(r"(\w+:)?[A-Za-z_]\w*(/[\w.-]+)?(:[\w.*]+)?")
 
 
 def open_tfds(name, data_dir, split_names, memory_limit=None):
@@ -31,7 +37,12 @@ def open_tfds(name, data_dir, split_names, memory_limit=None):
 
     Returns:
         Tuple `(class_names, splits, fingerprint)`.
+
+    Raises:
+        ValueError: If there is no such data set, or `data_dir` is no folder.
+        ImportError: If TFDS is not installed.
     """
+    _check(name, data_dir)
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
@@ -54,22 +65,44 @@ def open_tfds(name, data_dir, split_names, memory_limit=None):
         in_memory = info.num_bytes <= limit
         read = _read_all if in_memory else _by_position
         opened = read(builder, split, keys)
-        if opened.fetch(tf.constant(0, tf.int64))[1] >= 0:
-            splits[split] = opened
+        if not opened.count or opened.fetch(tf.constant(0, tf.int64))[1] >= 0:
+            files = [os.fspath(path) for path in info.filepaths]
+            version = digest(*files, *_versions(files))
+            splits[split] = dataclasses.replace(opened, version=version)
     return class_names, splits, digest(builder.info.full_name, *sizes)
+
+
+def _check(name, data_dir):
+    """Refuses what TFDS would answer with a puzzle, or a download."""
+    if data_dir is not None and not os.path.isdir(os.path.expanduser(data_dir)):
+        raise ValueError(
+            "`data_dir` must be a folder that exists. If TFDS shall download "
+            f"into it, make it first. Received: data_dir={str(data_dir)!r}"
+        )
+    is_folder = os.path.isdir(os.path.expanduser(name))
+    if not (is_folder or NAME.fullmatch(name)):
+        raise ValueError(
+            f"There is no folder {os.path.abspath(os.path.expanduser(name))}. "
+            f"Received: source={name!r}"
+        )
 
 
 def _builder(tfds, name, data_dir):
     if os.path.isfile(os.path.join(name, "dataset_info.json")):
         return tfds.builder_from_directory(name)
     try:
-        return tfds.builder(name, data_dir=data_dir)
-    except tfds.core.DatasetNotFoundError as error:
-        raise ValueError(
-            '`source` must be "digits", a folder of class folders (with no '
-            "`data_dir`, which is TFDS's), a TFDS name or arrays. "
-            f"Received: source={name!r}, data_dir={data_dir!r}"
-        ) from error
+        if NAME.fullmatch(name):
+            return tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError:
+        pass
+    except (ValueError, AssertionError) as error:
+        raise ValueError(f"TFDS cannot open {name!r}: {error}") from error
+    raise ValueError(
+        '`source` must be "digits", a folder of class folders (with no '
+        "`data_dir`, which is TFDS's), a TFDS name or arrays. There is no "
+        f"such folder or name. Received: source={name!r}, "
+        f"data_dir={data_dir if data_dir is None else str(data_dir)!r}"
+    )
 
 
 def _keys(info):
@@ -141,11 +174,15 @@ def _by_position(builder, split, keys):
 
 def _record_positions(files, split_info):
     """Array of (file, start, length) of all records, kept on disk."""
-    stats = [os.stat(file) for file in files]
-    versions = [f"{s.st_size} {s.st_mtime_ns}" for s in stats]
-    path = cache_path("records", *files, *versions)
-    sizes = [s.st_size for s in stats]
+    path = cache_path("records", *files, *_versions(files))
+    sizes = [os.path.getsize(file) for file in files]
     return cached_array(path, lambda: _find_records(files, sizes, split_info))
+
+
+def _versions(files):
+    """Strings that change when the files do."""
+    stats = [os.stat(file) for file in files]
+    return [f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats]
 
 
 def _find_records(files, sizes, split_info):
