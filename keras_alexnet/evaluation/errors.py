@@ -80,6 +80,9 @@ def top_k_wrong(probabilities, labels, k):
 class Errors:
     """What a model got wrong on a data set; `str()` is a readable table.
 
+    Five guesses among five classes or fewer are always right, so there is no
+    top-5 error then: `top5_error` and `top5_interval` are `None`.
+
     Args:
         labels: Integer array of shape `(n,)`.
         top1_wrong: Boolean array of shape `(n,)`.
@@ -96,7 +99,6 @@ class Errors:
     >>> print(errors)
     center view, n = 2
     top-1 error  50.0 %  (95 % interval 9.5 to 90.5)
-    top-5 error   0.0 %  (95 % interval 0.0 to 65.8)
     """
 
     labels: np.ndarray
@@ -115,7 +117,7 @@ class Errors:
 
     @property
     def top5_error(self):
-        return float(self.top5_wrong.mean())
+        return float(self.top5_wrong.mean()) if self._has_top5 else None
 
     @property
     def top1_interval(self):
@@ -123,6 +125,8 @@ class Errors:
 
     @property
     def top5_interval(self):
+        if not self._has_top5:
+            return None
         return wilson_interval(int(self.top5_wrong.sum()), self.n)
 
     def record(self):
@@ -130,25 +134,32 @@ class Errors:
         names = ("n", "top1_error", "top1_interval", "top5_error")
         return {name: getattr(self, name) for name in names}
 
+    @property
+    def _has_top5(self):
+        return len(self.class_names) > 5
+
     def per_class(self):
         """Errors of each class that has examples.
 
         Returns:
-            List of dicts with `name`, `n`, `top1_error`, `top5_error` and
-            `top1_interval`, in the order of the classes.
+            List of dicts with `name`, `n`, `top1_error`, `top5_error` (`None`
+            where there is none) and `top1_interval`, in the order of the
+            classes.
         """
         rows = []
         for label, name in enumerate(self.class_names):
             chosen = self.labels == label
             n = int(chosen.sum())
             if n:
-                wrong = self.top1_wrong[chosen]
+                wrong, top5 = self.top1_wrong[chosen], self.top5_wrong[chosen]
                 rows.append(
                     {
                         "name": name,
                         "n": n,
                         "top1_error": float(wrong.mean()),
-                        "top5_error": float(self.top5_wrong[chosen].mean()),
+                        "top5_error": float(top5.mean())
+                        if self._has_top5
+                        else None,
                         "top1_interval": wilson_interval(int(wrong.sum()), n),
                     }
                 )
@@ -158,21 +169,24 @@ class Errors:
         """The per-class errors as text, the worst class first."""
         rows = sorted(self.per_class(), key=lambda row: -row["top1_error"])
         width = max([5] + [len(row["name"]) for row in rows])
-        lines = [f"{'class':{width}}      n  top-1 %   95 % interval  top-5 %"]
+        title = f"{'class':{width}}      n  top-1 %   95 % interval"
+        lines = [title + ("  top-5 %" if self._has_top5 else "")]
         for row in rows:
             low, high = row["top1_interval"]
-            lines.append(
+            line = (
                 f"{row['name']:{width}} {row['n']:6d} "
                 f"{100 * row['top1_error']:8.1f}  "
-                f"{100 * low:5.1f} to {100 * high:5.1f} "
-                f"{100 * row['top5_error']:8.1f}"
+                f"{100 * low:5.1f} to {100 * high:5.1f}"
             )
+            if self._has_top5:
+                line += f" {100 * row['top5_error']:8.1f}"
+            lines.append(line)
         return "\n".join(lines)
 
     def __str__(self):
         plural = "view" if self.views == "center" else "views"
         lines = [f"{self.views} {plural}, n = {self.n}"]
-        for name in ("top1", "top5"):
+        for name in ("top1", "top5") if self._has_top5 else ("top1",):
             low, high = getattr(self, f"{name}_interval")
             lines.append(
                 f"top-{name[-1]} error "

@@ -4,10 +4,22 @@ import keras
 import numpy as np
 
 from keras_alexnet.data import crops
+from keras_alexnet.evaluation.checks import as_integers
+from keras_alexnet.evaluation.checks import batches
+from keras_alexnet.evaluation.checks import check_images
+from keras_alexnet.evaluation.checks import check_labels
+from keras_alexnet.evaluation.checks import check_probabilities
+from keras_alexnet.evaluation.checks import check_weights
+from keras_alexnet.evaluation.checks import names_of_classes
 from keras_alexnet.evaluation.errors import Errors
 from keras_alexnet.evaluation.errors import top_k_wrong
 
-VIEWS = ("center", "ten", "nine")
+# How many views each kind has.
+VIEWS = {"center": 1, "ten": 10, "nine": 9}
+
+# Views that the model gets in one call, as long as one image has no more:
+# what a GPU of 2012 had memory for, and no slower than more at once.
+AT_ONCE = 128
 
 
 def predict_views(
@@ -23,6 +35,9 @@ def predict_views(
     ```
     p = mean(softmax(f(view)) for view in views)
     ```
+
+    The model gets at most 128 views in one call, so that ten views of a batch
+    need no more memory than one.
 
     Args:
         model: A `keras.Model` from images to class probabilities. It gets the
@@ -58,19 +73,22 @@ def predict_views(
     https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks),
     section 4.1; `convdata.py:239` and `src/worker.cu:150` of the 2012 code.
     """
+    if views not in VIEWS:
+        raise ValueError(
+            f"`views` must be one of {tuple(VIEWS)}. Received: views={views!r}"
+        )
+    check_images(images)
     size = _input_size(model) if size is None else size
-    cut = _cut(images, views, size, order)
-    batch, count = cut.shape[:2]
-    flat = keras.ops.cast(
-        keras.ops.reshape(cut, (batch * count, size, size, -1)), "float32"
-    )
-    if _takes_channels_first(model):
-        flat = keras.ops.transpose(flat, (0, 3, 1, 2))
-    outputs = _one_output(model, flat).reshape(batch, count, -1)
-    if from_logits:
-        outputs = np.array(keras.ops.softmax(outputs, axis=-1))
-    _check_probabilities(outputs)
-    return outputs.mean(axis=1)
+    at_once = max(1, AT_ONCE // VIEWS[views])
+    probabilities = [
+        _predict(
+            model,
+            _cut(images[start : start + at_once], views, size, order),
+            from_logits,
+        )
+        for start in range(0, len(images), at_once)
+    ]
+    return np.concatenate(probabilities)
 
 
 def evaluate(
@@ -101,8 +119,10 @@ def evaluate(
         and `table()`; print it.
 
     Raises:
-        ValueError: If there is no data, or labels are of another shape, no
-            integers or out of range.
+        ValueError: If `data` is not batches, or there are none; if labels are
+            of another shape, no integers or out of range; if images, weights
+            or outputs are not finite; if the names are not as many as the
+            model's classes.
 
     Example:
 
@@ -113,28 +133,29 @@ def evaluate(
     >>> evaluate(model, data, views="center").n
     2
     """
+    check_weights(model)
     labels, top1, top5 = [], [], []
     classes = None
-    for images, batch_labels, *_ in data:
+    for images, batch_labels in batches(data):
         probabilities = predict_views(
             model, images, views, size, order, from_logits
         )
-        classes = probabilities.shape[1]
-        batch_labels = _as_integers(batch_labels, *probabilities.shape)
-        _check_labels(batch_labels, classes, first=sum(map(len, labels)))
+        if classes is None:
+            classes = probabilities.shape[1]
+            class_names = names_of_classes(class_names, classes)
+        batch_labels = as_integers(batch_labels, *probabilities.shape)
+        check_labels(batch_labels, classes, first=sum(map(len, labels)))
         labels.append(batch_labels)
         top1.append(top_k_wrong(probabilities, batch_labels, 1))
         top5.append(top_k_wrong(probabilities, batch_labels, 5))
     if classes is None:
         raise ValueError("`data` must have at least one batch. Received: none")
-    if class_names is None:
-        class_names = tuple(str(index) for index in range(classes))
     return Errors(
         np.concatenate(labels),
         np.concatenate(top1),
         np.concatenate(top5),
         views,
-        tuple(class_names),
+        class_names,
     )
 
 
@@ -143,11 +164,21 @@ def _cut(images, views, size, order):
         return crops.center_view(images, size)[:, None]
     if views == "ten":
         return crops.ten_views(images, size, order)
-    if views == "nine":
-        return crops.nine_views(images, size)
-    raise ValueError(
-        f"`views` must be one of {VIEWS}. Received: views={views!r}"
+    return crops.nine_views(images, size)
+
+
+def _predict(model, cut, from_logits):
+    batch, count, size = cut.shape[:3]
+    flat = keras.ops.cast(
+        keras.ops.reshape(cut, (batch * count, size, size, -1)), "float32"
     )
+    if _takes_channels_first(model):
+        flat = keras.ops.transpose(flat, (0, 3, 1, 2))
+    outputs = _one_output(model, flat).reshape(batch, count, -1)
+    if from_logits:
+        outputs = np.array(keras.ops.softmax(outputs, axis=-1))
+    check_probabilities(outputs)
+    return outputs.mean(axis=1)
 
 
 def _input_size(model):
@@ -184,44 +215,3 @@ def _one_output(model, images):
             f"Received: shapes={shapes}"
         )
     return np.asarray(outputs, "float32")
-
-
-def _as_integers(labels, count, classes):
-    """Labels of shape `(count,)` from those, a column, or one-hot rows."""
-    labels = np.asarray(labels)
-    if labels.shape == (count, 1):
-        labels = labels[:, 0]
-    elif labels.shape == (count, classes):
-        labels = labels.argmax(axis=1)
-    if labels.shape != (count,) or not np.array_equal(labels, labels // 1):
-        raise ValueError(
-            "Labels must be integers, one per image, or one-hot rows. "
-            f"Received: shape={labels.shape}, dtype={labels.dtype} for "
-            f"{count} images"
-        )
-    return labels.astype("int64")
-
-
-def _check_probabilities(outputs):
-    if not np.isfinite(outputs).all():
-        raise ValueError(
-            "The model's outputs must be finite. Received: NaN or infinity"
-        )
-    sums = outputs.sum(axis=-1)
-    if outputs.min() < 0 or np.abs(sums - 1).max() > 1e-2:
-        raise ValueError(
-            "The model's outputs must be probabilities: 0 or more, with sum "
-            "1. Pass `from_logits=True` if it ends before the softmax. "
-            f"Received: minimum {outputs.min():.3g}, sums from "
-            f"{sums.min():.3g} to {sums.max():.3g}"
-        )
-
-
-def _check_labels(labels, classes, first):
-    wrong = (labels < 0) | (labels >= classes)
-    if wrong.any():
-        where = int(np.flatnonzero(wrong)[0])
-        raise ValueError(
-            f"Labels must be in 0 to {classes - 1}, the model's classes. "
-            f"Received: label {labels[where]} of example {first + where}"
-        )
