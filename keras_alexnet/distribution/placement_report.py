@@ -12,6 +12,7 @@ from keras_alexnet.distribution.placed_graph import placed_step
 from keras_alexnet.distribution.placed_graph import short
 from keras_alexnet.distribution.placement_plot import plot_placement
 from keras_alexnet.distribution.placement_plot import readable
+from keras_alexnet.text_table import text_table
 
 # Learning rates, sums of losses, shapes: too small to count.
 SMALL = 64
@@ -93,7 +94,11 @@ class PlacementReport:
         for device, (parameters, activations) in self.totals().items():
             totals.append([device, f"{parameters:,}", readable(activations)])
         return "\n\n".join(
-            [_table(rows), _table(totals), _table(self._crossing_rows())]
+            [
+                text_table(rows, "<<<<<>"),
+                text_table(totals, "<>"),
+                text_table(self._crossing_rows(), "<<<>"),
+            ]
         )
 
     def _crossing_rows(self):
@@ -246,17 +251,4 @@ def _activations(layer, batch_size):
         * batch_size
         * tf.as_dtype(output.dtype).size
         for output in keras.tree.flatten(layer.output)
-    )
-
-
-def _table(rows):
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width)
-            if index and re.match(r"[\d?]|bytes|param|activ", cell)
-            else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
     )

@@ -1,12 +1,12 @@
 """Top-1 and top-5 error with confidence intervals, per class and overall."""
 
 import dataclasses
-import math
 
 import numpy as np
+from keras import ops
 
-# The 97.5 % point of the standard normal distribution.
-Z95 = 1.959963984540054
+from keras_alexnet.models.top_k import is_missed
+from keras_alexnet.text_table import text_table
 
 
 def wilson_interval(errors, n):
@@ -39,21 +39,18 @@ def wilson_interval(errors, n):
             "`n` must be positive and `errors` in 0 to `n`. "
             f"Received: errors={errors}, n={n}"
         )
-    p = errors / n
-    spread = Z95 * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
-    center = p + Z95**2 / (2 * n)
-    scale = 1 + Z95**2 / n
-    return (
-        max(0.0, (center - spread) / scale),
-        min(1.0, (center + spread) / scale),
-    )
+    # Imported here: it takes a second, and whoever trains imports this module.
+    from scipy.stats import binomtest
+
+    low, high = binomtest(errors, n).proportion_ci(method="wilson")
+    return float(low), float(high)
 
 
 def top_k_wrong(probabilities, labels, k):
-    """Which examples have fewer than `k` classes ranked before the label's.
+    """Which examples have `k` classes or more ranked before the label's.
 
     Of equally probable classes the one with the lower index ranks first, so
-    a constant prediction is not right for every class.
+    a constant prediction is not right for every class. NaN is wrong.
 
     Args:
         probabilities: Array of shape `(n, classes)`.
@@ -68,12 +65,7 @@ def top_k_wrong(probabilities, labels, k):
     >>> top_k_wrong(np.array([[0.2, 0.5, 0.3]]), np.array([2]), 1).tolist()
     [True]
     """
-    own = np.take_along_axis(probabilities, labels[:, None], axis=1)
-    index = np.arange(probabilities.shape[1])
-    before = (probabilities > own) | (
-        (probabilities == own) & (index < labels[:, None])
-    )
-    return before.sum(axis=1) >= k
+    return ops.convert_to_numpy(is_missed(probabilities, labels, k))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,20 +160,22 @@ class Errors:
     def table(self):
         """The per-class errors as text, the worst class first."""
         rows = sorted(self.per_class(), key=lambda row: -row["top1_error"])
-        width = max([5] + [len(row["name"]) for row in rows])
-        title = f"{'class':{width}}      n  top-1 %   95 % interval"
-        lines = [title + ("  top-5 %" if self._has_top5 else "")]
+        cells = [("class", "n", "top-1 %", "95 % interval", "top-5 %")]
         for row in rows:
             low, high = row["top1_interval"]
-            line = (
-                f"{row['name']:{width}} {row['n']:6d} "
-                f"{100 * row['top1_error']:8.1f}  "
-                f"{100 * low:5.1f} to {100 * high:5.1f}"
+            top5 = row["top5_error"]
+            cells.append(
+                (
+                    row["name"],
+                    str(row["n"]),
+                    f"{100 * row['top1_error']:.1f}",
+                    f"{100 * low:.1f} to {100 * high:.1f}",
+                    "" if top5 is None else f"{100 * top5:.1f}",
+                )
             )
-            if self._has_top5:
-                line += f" {100 * row['top5_error']:8.1f}"
-            lines.append(line)
-        return "\n".join(lines)
+        if not self._has_top5:
+            cells = [row[:-1] for row in cells]
+        return text_table(cells, "<>")
 
     def __str__(self):
         plural = "view" if self.views == "center" else "views"

@@ -143,7 +143,8 @@ def _row(name, runs, baseline, reason):
         return Row(name, runs, reason=reason)
     intervals = [
         paired_difference(
-            *np.transpose([[getattr(r, f) for r in p] for p in pairs])
+            *np.transpose([[getattr(r, f) for r in p] for p in pairs]),
+            step=1 / pairs[0][0].n,
         )
         for f in ("top1_error", "top5_error")
     ]

@@ -7,6 +7,7 @@ import pathlib
 from keras_alexnet.studies.history_2012 import LOGGED_EFFECTS
 from keras_alexnet.studies.history_2012 import PAPER_EFFECTS
 from keras_alexnet.studies.intervals import mean_and_error
+from keras_alexnet.text_table import text_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,13 +74,8 @@ class Ablation:
     def __str__(self):
         cells = [("", "top-1 error, %", "difference, points", "paper", "logs")]
         cells += [_cells(record) for record in self.records()]
-        columns = list(zip(*cells, strict=True))
-        widths = [max(map(len, column)) for column in columns]
-        lines = [str(self.experiment)]
-        for row in cells:
-            padded = map(str.ljust, row, widths)
-            lines.append("  ".join(padded).rstrip())
-        return "\n".join([*lines, *self._notes()])
+        table = text_table(cells)
+        return "\n".join([str(self.experiment), table, *self._notes()])
 
     def save(self, directory):
         """Writes `ablation.csv`, `runs.csv` and `ablation.txt`.

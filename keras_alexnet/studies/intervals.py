@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 import numpy as np
+from scipy import stats
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,14 +49,11 @@ def mean_and_error(values):
     >>> mean_and_error([1.0, 3.0])
     (2.0, 1.0)
     """
-    values = np.asarray(values, "float64")
-    if len(values) < 2:
-        return float(values.mean()), math.nan
-    error = values.std(ddof=1) / math.sqrt(len(values))
-    return float(values.mean()), float(error)
+    error = stats.sem(values) if len(values) > 1 else math.nan
+    return float(np.mean(values)), float(error)
 
 
-def paired_difference(values, baseline):
+def paired_difference(values, baseline, step=0.0):
     """Mean of the differences between pairs, with Student's interval.
 
     ```
@@ -65,9 +63,17 @@ def paired_difference(values, baseline):
     Pairs that share a seed share what it decides, so their difference varies
     less than that of two means.
 
+    Values that are counted in steps may tie by chance: three differences of
+    no image at all do not mean that the fourth is none. Therefore `s` is at
+    least the standard deviation of the difference of two values, each
+    rounded to the nearest step, which is `step / sqrt(6)`.
+
     Args:
         values: Sequence of floats.
         baseline: Sequence of floats, as many and in the same order.
+        step: Float, the least amount by which values can differ: `1 / n` for
+            error rates of `n` images. Defaults to `0.0`; then the interval
+            of differences that are all equal has no width.
 
     Returns:
         An `Interval`; of one pair, from -inf to inf.
@@ -86,13 +92,12 @@ def paired_difference(values, baseline):
             "`values` and `baseline` must be pairs. Received: "
             f"{len(values)} and {len(baseline)} values"
         )
-    differences = np.subtract(values, baseline)
-    mean, error = mean_and_error(differences)
-    n = len(differences)
+    n = len(values)
+    mean, error = mean_and_error(np.subtract(values, baseline))
     if n < 2:
         return Interval(mean, -math.inf, math.inf, n)
-    reach = _student(n - 1) * error
-    return Interval(mean, mean - reach, mean + reach, n)
+    error = max(error, step / math.sqrt(6 * n))
+    return _student_interval(mean, error, n - 1, n)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,23 +164,14 @@ def fit_power_law(x, y):
             "`x` and `y` must be positive. "
             f"Received: x={x.tolist()}, y={y.tolist()}"
         )
-    log_x, log_y = np.log(x), np.log(y)
-    centered = log_x - log_x.mean()
-    slope = (centered * log_y).sum() / (centered**2).sum()
-    rest = log_y - log_y.mean() - slope * centered
-    freedom = len(y) - 2
-    error = math.sqrt((rest**2).sum() / freedom / (centered**2).sum())
-    reach = _student(freedom) * error
-    value = -float(slope)
+    line = stats.linregress(np.log(x), np.log(y))
     return PowerLaw(
-        math.exp(log_y.mean() - slope * log_x.mean()),
-        Interval(value, value - reach, value + reach, len(y)),
+        math.exp(line.intercept),
+        _student_interval(-line.slope, line.stderr, len(y) - 2, len(y)),
     )
 
 
-def _student(freedom):
-    """The 97.5 % point of Student's t."""
-    # Imported here: scipy comes with the extra "tuning".
-    from scipy.stats import t
-
-    return float(t.ppf(0.975, freedom))
+def _student_interval(value, error, freedom, n):
+    """The 95 % interval of an estimate with a standard error."""
+    reach = stats.t.ppf(0.975, freedom) * error
+    return Interval(float(value), float(value - reach), float(value + reach), n)

@@ -8,6 +8,7 @@ from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.variants import with_width
 from keras_alexnet.studies.intervals import fit_power_law
 from keras_alexnet.studies.intervals import mean_and_error
+from keras_alexnet.text_table import text_table
 from keras_alexnet.training.recipe import resolve_recipe as resolve_recipe
 
 AXES = ("share", "width")
@@ -65,9 +66,11 @@ class Scaling:
     def __str__(self):
         lines = [str(self.experiment)]
         for axis, (means, law) in self.curves().items():
-            lines.append(f"{axis:>8}  top-1 error, %")
-            for x, mean, error in means:
-                lines.append(f"{x:8.4g}  {100 * mean:5.2f} ± {100 * error:.2f}")
+            cells = [
+                (f"{x:.4g}", f"{100 * mean:.2f} ± {100 * error:.2f}")
+                for x, mean, error in means
+            ]
+            lines.append(text_table([(axis, "top-1 error, %"), *cells], ">"))
             if law is None:
                 lines.append("A power law needs three networks or more")
                 continue

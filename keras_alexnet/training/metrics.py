@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_alexnet.models.top_k import is_missed
+
 
 def _is_missed(y_true, y_pred, k):
     """1.0 per example whose class is not among the k most probable."""
@@ -10,17 +12,7 @@ def _is_missed(y_true, y_pred, k):
     y_true = ops.convert_to_tensor(y_true)
     if y_true.shape[1:] == y_pred.shape[1:]:
         y_true = ops.argmax(y_true, axis=-1)
-    label = ops.cast(ops.reshape(y_true, (-1, 1)), "int32")
-    score = ops.take_along_axis(y_pred, label, axis=-1)
-    index = ops.arange(y_pred.shape[-1], dtype="int32")
-    # Equal scores are ranked by index, so that a network that says the same
-    # of all classes is not always right; NaN is never right.
-    ahead = ops.logical_not(y_pred <= score)
-    ahead = ops.logical_or(
-        ahead, ops.logical_and(y_pred == score, index < label)
-    )
-    rank = ops.sum(ops.cast(ahead, "int32"), axis=-1)
-    return ops.cast(rank >= k, keras.backend.floatx())
+    return ops.cast(is_missed(y_pred, y_true, k), keras.backend.floatx())
 
 
 @keras.saving.register_keras_serializable("keras_alexnet")

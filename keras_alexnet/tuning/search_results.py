@@ -5,6 +5,7 @@ import json
 import pathlib
 import shutil
 
+from keras_alexnet.text_table import text_table
 from keras_alexnet.tuning.hypermodels import OBJECTIVE
 
 COLUMNS = (
@@ -88,16 +89,10 @@ class SearchResults:
         return self._tuner.hypermodel.architecture(best[0].hyperparameters)
 
     def __str__(self):
-        lines = [self.setting["experiment"]]
         header = [*COLUMNS[:4], *COLUMNS[5:], *self.names]
-        table = [header]
-        for row in self.rows:
-            table.append([_text(row[name]) for name in header])
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        for cells in table:
-            padded = map(str.rjust, cells, widths)
-            lines.append("  ".join(padded).rstrip())
-        return "\n".join(lines)
+        cells = [[_text(row[name]) for name in header] for row in self.rows]
+        table = text_table([header, *cells], ">")
+        return f"{self.setting['experiment']}\n{table}"
 
     def save(self, directory):
         """Writes `trials.csv`, `search.json` and TensorBoard's HParams.

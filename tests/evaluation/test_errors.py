@@ -55,6 +55,18 @@ def test_a_constant_prediction_is_not_always_right():
     assert wrong.sum() == 9
 
 
+def test_nan_is_wrong():
+    probabilities = np.full((3, 4), 0.25)
+    probabilities[1] = np.nan
+    probabilities[2, 1] = np.nan
+    wrong = top_k_wrong(probabilities, np.array([0, 0, 0]), 1)
+    assert wrong.tolist() == [False, True, True]
+
+
+def test_intervals_are_python_numbers():
+    assert [type(bound) for bound in wilson_interval(3, 6)] == [float, float]
+
+
 def test_errors():
     errors = make_errors()
     assert errors.n == 6

@@ -2,12 +2,11 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from keras_alexnet.studies.intervals import fit_power_law
 from keras_alexnet.studies.intervals import mean_and_error
 from keras_alexnet.studies.intervals import paired_difference
-
-stats = pytest.importorskip("scipy.stats", reason="the other implementation")
 
 RNG = np.random.default_rng(1)
 
@@ -40,6 +39,27 @@ def test_interval_covers_as_often_as_it_says():
     hits = sum(paired_difference(s, np.zeros(3)).contains(1.0) for s in samples)
     # Four standard deviations of a binomial about 95 %.
     assert abs(hits / 2000 - 0.95) < 0.02
+
+
+def test_ties_of_counted_values_keep_a_width():
+    tied = [0.3, 0.3, 0.3], [0.2, 0.2, 0.2]
+    sure = paired_difference(*tied)
+    assert (sure.low, sure.high) == pytest.approx((0.1, 0.1))
+    counted = paired_difference(*tied, step=0.01)
+    # The standard deviation of the difference of two rounded values.
+    rng = np.random.default_rng(0)
+    first, second = rng.uniform(0, 1, (2, 100_000))
+    noise = (np.round(first, 2) - first) - (np.round(second, 2) - second)
+    reach = stats.t.ppf(0.975, 2) * noise.std() / math.sqrt(3)
+    assert counted.high - 0.1 == pytest.approx(reach, rel=0.01)
+    assert 0.1 - counted.low == pytest.approx(reach, rel=0.01)
+
+
+def test_steps_do_not_matter_where_values_vary():
+    values, baseline = [0.1, 0.4, 0.8], [0.0, 0.0, 0.0]
+    assert paired_difference(values, baseline, step=0.01) == (
+        paired_difference(values, baseline)
+    )
 
 
 def test_one_pair_contains_everything():

@@ -1,0 +1,35 @@
+"""Whether the right class is among the k that a network finds most probable."""
+
+from keras import ops
+
+
+def is_missed(scores, labels, k):
+    """Which examples have `k` classes or more ranked before their own.
+
+    Of equal scores the class with the lower index ranks first, so that a
+    network that says the same of all classes is not always right. An example
+    whose own score, or that of a class that would rank before it, is NaN
+    counts as missed.
+
+    Args:
+        scores: Tensor or array of shape `(n, classes)`.
+        labels: Integers of shape `(n,)` or `(n, 1)`.
+        k: Integer.
+
+    Returns:
+        Boolean tensor of shape `(n,)`.
+
+    Example:
+
+    >>> bool(is_missed([[0.2, 0.5, 0.3]], [2], 1)[0])
+    True
+    """
+    scores = ops.convert_to_tensor(scores)
+    labels = ops.cast(ops.reshape(labels, (-1, 1)), "int32")
+    own = ops.take_along_axis(scores, labels, axis=-1)
+    index = ops.arange(scores.shape[-1], dtype="int32")
+    # Not the same as `scores > own`, which is false of NaN.
+    before = ops.logical_not(scores <= own)
+    equal = ops.logical_and(scores == own, index < labels)
+    rank = ops.sum(ops.cast(ops.logical_or(before, equal), "int32"), axis=-1)
+    return rank >= k
