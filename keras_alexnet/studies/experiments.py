@@ -1,5 +1,6 @@
 """Networks trained and judged alike, each once, their results kept."""
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -25,6 +26,11 @@ from keras_alexnet.studies.run_files import setting_key
 from keras_alexnet.studies.run_files import write_run
 from keras_alexnet.training.fit import fit
 
+# To be raised whenever a change to this package makes the same network and
+# recipe train to other numbers, so that kept runs of before are not mixed
+# with new ones.
+COMPUTATION = 1
+
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
@@ -42,9 +48,13 @@ class Experiment:
         split: The split that is judged.
         views: As in `evaluate`.
         cache: As of `TrainingData`; a folder serves all networks.
+        dtype: String, the dtype policy of the networks, such as
+            `"mixed_bfloat16"`. Defaults to Keras's own when the experiment is
+            made. Afterwards Keras's own is as it was before.
 
     Raises:
-        ValueError: If the source has no such split.
+        ValueError: If the source has no such split, or there is no such
+            policy.
 
     Example:
 
@@ -61,8 +71,13 @@ class Experiment:
     split: str = "holdout"
     views: str = "center"
     cache: str | os.PathLike | None = None
+    dtype: str | None = None
 
     def __post_init__(self):
+        policy = keras.dtype_policies.get(
+            self.dtype or keras.config.dtype_policy()
+        )
+        object.__setattr__(self, "dtype", policy.name)
         if self.split not in self.source.splits:
             raise ValueError(
                 f"`split` must be one of {list(self.source.splits)}; "
@@ -80,12 +95,13 @@ class Experiment:
 
     def network(self, architecture):
         """An untrained `keras.Model` of an `Architecture`, for raw pixels."""
-        return AlexNet(
-            input_shape=(self.input_size, self.input_size, 3),
-            classes=len(self.source.class_names),
-            architecture=architecture,
-            include_preprocessing=True,
-        )
+        with _dtype_policy(self.dtype):
+            return AlexNet(
+                input_shape=(self.input_size, self.input_size, 3),
+                classes=len(self.source.class_names),
+                architecture=architecture,
+                include_preprocessing=True,
+            )
 
     def run(self, architecture, recipe, seed, callbacks=(), verbose=0):
         """Trains a network and judges it, unless that was done before.
@@ -111,9 +127,10 @@ class Experiment:
                 return kept
         start = time.monotonic()
         try:
-            run = self._train(
-                architecture, recipe, seed, folder, callbacks, verbose
-            )
+            with _dtype_policy(self.dtype):
+                run = self._train(
+                    architecture, recipe, seed, folder, callbacks, verbose
+                )
         except Exception as error:
             if not is_failure(error):
                 raise
@@ -139,7 +156,7 @@ class Experiment:
         wanted = {}
         if recipe is not None:
             setting = self._setting(None, recipe, None)
-            wanted = {"recipe": setting["recipe"], **self._images_setting()}
+            wanted = {"recipe": setting["recipe"], **self._common_setting()}
         folder = pathlib.Path(self.directory) / "runs"
         return [
             read_run(path)
@@ -148,7 +165,7 @@ class Experiment:
         ]
 
     def key(self, *details):
-        """A short name for these images and what else a study depends on.
+        """A short name for what all runs depend on, and for further details.
 
         Args:
             *details: Dataclasses, or what JSON can hold.
@@ -160,7 +177,7 @@ class Experiment:
             dataclasses.asdict(x) if dataclasses.is_dataclass(x) else x
             for x in details
         ]
-        return setting_key({"details": details, **self._images_setting()})[:8]
+        return setting_key({"details": details, **self._common_setting()})[:8]
 
     def _setting(self, architecture, recipe, seed):
         """All that the result depends on."""
@@ -174,20 +191,26 @@ class Experiment:
             # Of no influence; the size is the experiment's.
             part.pop("name")
             part.pop("input_size", None)
-        return {**parts, "seed": seed, **self._images_setting()}
+        return {**parts, "seed": seed, **self._common_setting()}
 
-    def _images_setting(self):
+    def _common_setting(self):
+        """What all runs of the experiment depend on."""
         return {
             "source": self.source.name,
             "fingerprint": self.source.fingerprint,
             "split": self.split,
             "views": self.views,
             "input_size": self.input_size,
+            "dtype": self.dtype,
+            "backend": keras.backend.backend(),
+            "computation": COMPUTATION,
         }
 
     def _train(self, architecture, recipe, seed, folder, callbacks, verbose):
         # A study builds many networks; their graphs would pile up.
         keras.backend.clear_session()
+        # It resets the dtype policy, too.
+        keras.config.set_dtype_policy(self.dtype)
         keras.utils.set_random_seed(seed)
         data = TrainingData(
             self.source,
@@ -236,6 +259,17 @@ class Experiment:
         return self._images("holdout").map(
             lambda images, y: (center_view(images, self.input_size), y)
         )
+
+
+@contextlib.contextmanager
+def _dtype_policy(name):
+    """Keras's dtype policy, for a while."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _check_finite(model, losses):

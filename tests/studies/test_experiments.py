@@ -50,6 +50,8 @@ def test_it_is_kept_with_all_that_it_depends_on(done):
     assert kept["split"] == "holdout"
     assert kept["fingerprint"] == experiment.source.fingerprint
     assert kept["recipe"]["epochs"] == 2
+    assert kept["dtype"] == "float32"
+    assert kept["backend"] == "tensorflow"
     assert kept["architecture"]["lrn_n"] == 5
     assert not (path.parent / "backup").exists()
 
@@ -71,6 +73,7 @@ def test_it_is_not_trained_again(done, monkeypatch):
         lambda e, a, r: (dataclasses.replace(e, split="test"), a, r, 0),
         lambda e, a, r: (dataclasses.replace(e, views="ten"), a, r, 0),
         lambda e, a, r: (dataclasses.replace(e, input_size=44), a, r, 0),
+        lambda e, a, r: (dataclasses.replace(e, dtype="float16"), a, r, 0),
     ],
 )
 def test_other_settings_are_other_trainings(change, done, monkeypatch):
@@ -84,6 +87,64 @@ def test_other_settings_are_other_trainings(change, done, monkeypatch):
     experiment, architecture, recipe, seed = change(*done[:3])
     with pytest.raises(Trained):
         experiment.run(architecture, recipe, seed)
+
+
+def test_another_backend_or_version_is_another_training(done, monkeypatch):
+    experiment, architecture, recipe, run = done
+    assert experiment.runs(recipe) == [run]
+    key = experiment.key()
+    for where, name, value in (
+        (experiments, "COMPUTATION", experiments.COMPUTATION + 1),
+        (keras.backend, "backend", lambda: "jax"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, value)
+            assert experiment.runs(recipe) == []
+            assert experiment.key() != key
+
+
+def test_mixed_precision_survives_a_study(done, tmp_path, monkeypatch):
+    """Every network computes as asked, and Keras's policy stays."""
+    _, architecture, recipe, _ = done
+    seen = []
+
+    def fit(model, *args, **kwargs):
+        seen.append(model.get_layer("conv2").dtype_policy.name)
+        raise MemoryError
+
+    monkeypatch.setattr(experiments, "fit", fit)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        experiment = Experiment(done[0].source, tmp_path, SIZE)
+        for seed in range(2):
+            experiment.run(architecture, recipe, seed)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert seen == ["mixed_bfloat16"] * 2
+    # As the experiment was made, whatever Keras's policy is now.
+    experiment.run(architecture, recipe, 2)
+    assert seen[2] == "mixed_bfloat16"
+    network = experiment.network(architecture)
+    assert network.get_layer("conv2").compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_refuses_an_unknown_policy(done, tmp_path):
+    with pytest.raises(ValueError, match="bf16"):
+        Experiment(done[0].source, tmp_path, dtype="bf16")
+
+
+@pytest.mark.slow
+def test_a_study_in_bfloat16_trains(done, tmp_path):
+    _, architecture, recipe, run = done
+    experiment = Experiment(
+        done[0].source, tmp_path, SIZE, dtype="mixed_bfloat16"
+    )
+    other = experiment.run(architecture, recipe, 0)
+    assert other.status == "completed"
+    assert other.curve != run.curve
+    assert keras.config.dtype_policy().name == "float32"
 
 
 def test_numbers_that_are_not_finite_fail(done, tmp_path):
