@@ -5,6 +5,7 @@ from keras_alexnet.studies.ablation_table import Ablation as Ablation
 from keras_alexnet.studies.changes import CHANGES as CHANGES
 from keras_alexnet.studies.changes import Change as Change
 from keras_alexnet.studies.experiments import Experiment as Experiment
+from keras_alexnet.studies.median_stop import MedianStop as MedianStop
 from keras_alexnet.studies.run_files import Run as Run
 from keras_alexnet.studies.scaling import Scaling as Scaling
 from keras_alexnet.studies.scaling import run_scaling as run_scaling

@@ -2,6 +2,15 @@
 
 import warnings
 
+import keras_tuner
+from keras_tuner import oracles
+
+from keras_alexnet.tuning.oracle_internals import has_unfinished_trials
+from keras_alexnet.tuning.oracle_internals import next_combination
+from keras_alexnet.tuning.oracle_internals import random_values
+from keras_alexnet.tuning.oracle_internals import replace_populate_space
+from keras_alexnet.tuning.oracle_internals import replace_random_values
+
 
 def try_first(tuner, points=()):
     """Makes a tuner try given points of its space before its own.
@@ -25,7 +34,6 @@ def try_first(tuner, points=()):
 
     Example:
 
-    >>> import keras_tuner
     >>> import tempfile
     >>> tuner = keras_tuner.RandomSearch(
     ...     lambda hp: hp.Int("n", 1, 100),
@@ -37,19 +45,16 @@ def try_first(tuner, points=()):
     >>> tuner.oracle.create_trial("tuner0").hyperparameters["n"]
     5
     """
-    from keras_tuner import oracles
-
     oracle = tuner.oracle
     if not hasattr(oracle, "populate_space"):
         return
     queue = _possible(oracle, points)
     if isinstance(oracle, oracles.HyperbandOracle):
-        own_values = oracle._random_values
 
-        def random_values():
-            return _next(oracle, queue) or own_values()
+        def first_or_random(random):
+            return _next(oracle, queue) or random()
 
-        oracle._random_values = random_values
+        replace_random_values(oracle, first_or_random)
         return
     own = oracle.populate_space
     if isinstance(oracle, oracles.GridSearchOracle):
@@ -63,7 +68,7 @@ def try_first(tuner, points=()):
             return _untried(oracle, own(trial_id))
         return {"status": "RUNNING", "values": values}
 
-    oracle.populate_space = populate_space
+    replace_populate_space(oracle, populate_space)
 
 
 def _possible(oracle, points):
@@ -83,9 +88,7 @@ def _possible(oracle, points):
 
 
 def _values(space, point):
-    from keras_tuner import HyperParameters
-
-    hps = HyperParameters()
+    hps = keras_tuner.HyperParameters()
     wrong = []
     # Parents come before the hyperparameters that depend on them.
     for hp in space:
@@ -115,7 +118,7 @@ def _untried(oracle, response):
     values = response.get("values")
     if values is None or not _is_tried(oracle, values):
         return response
-    values = oracle._random_values()
+    values = random_values(oracle)
     return {"status": "RUNNING" if values else "STOPPED", "values": values}
 
 
@@ -124,10 +127,10 @@ def _next_of_grid(oracle):
     hps = oracle.get_space()
     values = {hp.name: hp.default for hp in hps.space if hps.is_active(hp)}
     while values is not None and _is_tried(oracle, values):
-        values = oracle._get_next_combination(values)
+        values = next_combination(oracle, values)
     if values is not None:
         return {"status": "RUNNING", "values": values}
-    waiting = oracle.ongoing_trials
+    waiting = has_unfinished_trials(oracle)
     return {"status": "IDLE" if waiting else "STOPPED", "values": None}
 
 
@@ -139,5 +142,5 @@ def _is_tried(oracle, values):
 
 
 def _own(values):
-    """Without Hyperband's books, which it keeps among the values."""
+    """The values without those that Hyperband adds about its brackets."""
     return {k: v for k, v in values.items() if not k.startswith("tuner/")}

@@ -1,9 +1,13 @@
 import gc
+import importlib.util
 
 import keras
 import pytest
 
-if keras.backend.backend() != "tensorflow":
+if (
+    keras.backend.backend() != "tensorflow"
+    or importlib.util.find_spec("keras_tuner") is None
+):
     collect_ignore_glob = ["test_*.py"]
 
 from landscapes import landscape as landscape

@@ -1,10 +1,9 @@
 import math
 
+import keras_tuner
 import pytest
 
 from keras_alexnet.tuning import try_first
-
-keras_tuner = pytest.importorskip("keras_tuner")
 
 OBJECTIVE = keras_tuner.Objective("error", "min")
 POINTS = [

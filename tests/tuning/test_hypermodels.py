@@ -1,14 +1,15 @@
 import dataclasses
 import math
 
+import keras
+import keras_tuner
 import pytest
 
 from keras_alexnet.models.presets import PAPER
+from keras_alexnet.tuning import ArchitectureHyperModel
 from keras_alexnet.tuning import ConnectivityHyperModel
 from keras_alexnet.tuning import LRNHyperModel
 from keras_alexnet.tuning import try_first
-
-keras_tuner = pytest.importorskip("keras_tuner")
 
 
 def search(hypermodel, folder, points=(), tuner="RandomSearch", **options):
@@ -134,8 +135,6 @@ def test_mistakes_are_not_taken_for_failures(landscape, tiny, recipe, tmp_path):
 def test_hopeless_trials_are_stopped_at_the_first_seed(
     landscape, tiny, recipe, tmp_path
 ):
-    import dataclasses
-
     recipe = dataclasses.replace(recipe, epochs=4)
     experiment = landscape(by_beta)
     hypermodel = LRNHyperModel(experiment, tiny, recipe)
@@ -208,6 +207,60 @@ def test_is_a_hypermodel_of_keras_tuner(landscape):
     hypermodel = LRNHyperModel(landscape(by_beta))
     assert isinstance(hypermodel, keras_tuner.HyperModel)
     assert hypermodel.architecture(keras_tuner.HyperParameters()) == PAPER
+
+
+def test_can_be_subclassed(landscape, tiny, recipe, tmp_path):
+    """Another hyperparameter beside those of the space."""
+
+    class WithUnits(LRNHyperModel):
+        def architecture(self, hp):
+            units = hp.Choice("units", (8, 32))
+            network = super().architecture(hp)
+            return dataclasses.replace(network, fc_units=(units, units))
+
+    def fewer_is_worse(architecture, **_):
+        return 1 / architecture.fc_units[0]
+
+    hypermodel = WithUnits(landscape(fewer_is_worse), tiny, recipe, seeds=[0])
+    points = [{"units": 8}, {"units": 32, "n": 9}]
+    tuner = search(hypermodel, tmp_path, points)
+    best = tuner.get_best_hyperparameters()[0]
+    assert hypermodel.architecture(best).fc_units == (32, 32)
+    assert hypermodel.architecture(best).lrn_n == 9
+
+
+def test_another_space(landscape, tiny, recipe, tmp_path):
+    class Dropout:
+        base = tiny
+
+        def architecture(self, hp):
+            rate = hp.Choice("rate", (0.0, 0.5))
+            return dataclasses.replace(self.base, dropout=rate)
+
+    experiment = landscape(lambda architecture, **_: architecture.dropout)
+    hypermodel = ArchitectureHyperModel(experiment, Dropout(), recipe, [0])
+    tuner = search(hypermodel, tmp_path, [{"rate": 0.5}, {"rate": 0.0}])
+    best = tuner.get_best_hyperparameters()[0]
+    assert hypermodel.architecture(best).dropout == 0
+
+
+def test_mixed_precision_survives_a_search(landscape, tiny, recipe, tmp_path):
+    """KerasTuner clears Keras's state before each trial."""
+    seen = []
+
+    def error(experiment, **_):
+        seen.append((experiment.dtype, keras.config.dtype_policy().name))
+        return 0.5
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        hypermodel = LRNHyperModel(landscape(error), tiny, recipe, seeds=[0])
+        search(hypermodel, tmp_path, [{"n": 9}, {"n": 7}])
+        after = keras.config.dtype_policy().name
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert seen == [("mixed_bfloat16", "mixed_bfloat16")] * 2
+    assert after == "mixed_bfloat16"
 
 
 def test_hyperband_goes_on_from_kept_runs(landscape, tiny, recipe, tmp_path):

@@ -2,13 +2,12 @@ import csv
 import dataclasses
 import json
 
+import keras_tuner
 import pytest
 
 from keras_alexnet.tuning import LRNHyperModel
 from keras_alexnet.tuning import SearchResults
 from keras_alexnet.tuning import try_first
-
-keras_tuner = pytest.importorskip("keras_tuner")
 
 POINTS = [{"n": 9}, {"n": 7}, {"norms": "none"}, {"n": 5, "k": 0.25}]
 

@@ -1,5 +1,6 @@
 import dataclasses
 
+import keras_tuner
 import pytest
 
 from keras_alexnet.models import without_norms
@@ -13,8 +14,6 @@ from keras_alexnet.models.presets import PAPER
 from keras_alexnet.models.presets import SIX_CONV
 from keras_alexnet.tuning.spaces import ConnectivitySpace
 from keras_alexnet.tuning.spaces import LRNSpace
-
-keras_tuner = pytest.importorskip("keras_tuner")
 
 
 def decoded(space, **values):

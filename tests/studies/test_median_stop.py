@@ -2,7 +2,7 @@ import types
 
 import pytest
 
-from keras_alexnet.tuning import MedianStop
+from keras_alexnet.studies import MedianStop
 
 # Means up to epoch 2: 0.7, 0.6, 0.5.
 CURVES = [[0.8, 0.6, 0.5], [0.7, 0.5, 0.2], [0.6, 0.4, 0.1]]
