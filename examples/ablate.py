@@ -30,8 +30,8 @@ from keras_alexnet.studies import CHANGES
 from keras_alexnet.studies import Experiment
 from keras_alexnet.studies import run_ablation
 from keras_alexnet.studies import run_scaling
-from keras_alexnet.visualization.studies import plot_ablation
-from keras_alexnet.visualization.studies import plot_scaling
+from keras_alexnet.visualization import plot_ablation
+from keras_alexnet.visualization import plot_scaling
 
 # What the flags mean for the digits, where they are not given.
 DIGITS = {**shared_flags.DIGITS, "input_size": 48, "width": 0.125, "epochs": 10}

@@ -33,7 +33,7 @@ from keras_alexnet.tuning import ConnectivityHyperModel
 from keras_alexnet.tuning import LRNHyperModel
 from keras_alexnet.tuning import SearchResults
 from keras_alexnet.tuning import try_first
-from keras_alexnet.visualization.studies import plot_search
+from keras_alexnet.visualization import plot_search
 
 # What the flags mean for the digits, where they are not given.
 DIGITS = {**shared_flags.DIGITS, "input_size": 48, "width": 0.125, "epochs": 4}
@@ -107,7 +107,12 @@ def main(_):
 
     results = SearchResults(tuner)
     results.save(output)
-    plot_search(results.rows, results.names, output / "search.png")
+    plot_search(
+        results.rows,
+        results.names,
+        output / "search.png",
+        results.logarithmic,
+    )
     print(results)
     best = results.best_architecture()
     print(f"Best:\n{difference(architecture, best) or 'as it was'}")

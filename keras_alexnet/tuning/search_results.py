@@ -3,7 +3,6 @@
 import csv
 import json
 import pathlib
-import shutil
 
 from keras_alexnet.text_table import text_table
 from keras_alexnet.tuning.hypermodels import OBJECTIVE
@@ -17,6 +16,8 @@ COLUMNS = (
     "seeds",
     "stopped",
 )
+# The end of the names of TensorBoard's files that are written here.
+SUFFIX = ".search"
 
 
 class SearchResults:
@@ -30,6 +31,8 @@ class SearchResults:
         rows: List of dicts, one per trial: `"trial"`, `"status"`, the
             metrics and the hyperparameters; `None` where one has no value.
         names: List of strings, the hyperparameters.
+        logarithmic: List of strings, those of them that are searched on a
+            logarithmic scale.
         setting: Dict that says how the objective was measured, on which
             split of which data.
 
@@ -62,12 +65,14 @@ class SearchResults:
             )
         self._tuner = tuner
         trials = tuner.oracle.trials.values()
+        space = tuner.oracle.get_space().space
         self.names = [
             name
-            for name in dict.fromkeys(
-                hp.name for hp in tuner.oracle.get_space().space
-            )
+            for name in dict.fromkeys(hp.name for hp in space)
             if not name.startswith("tuner/")
+        ]
+        self.logarithmic = [
+            hp.name for hp in space if getattr(hp, "sampling", "") == "log"
         ]
         rows = [self._row(trial) for trial in trials]
         self.rows = sorted(rows, key=_rank)
@@ -99,7 +104,8 @@ class SearchResults:
 
         Args:
             directory: Path, made if need be. TensorBoard's files, one run
-                per trial, go to its folder `tensorboard`.
+                per trial, go to its folder `tensorboard`. Of files that are
+            there, those that a search wrote are replaced.
         """
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
@@ -118,17 +124,18 @@ class SearchResults:
         import tensorflow as tf
         from tensorboard.plugins.hparams import api
 
-        shutil.rmtree(directory, ignore_errors=True)
-        metrics = COLUMNS[2:5]
-        with tf.summary.create_file_writer(str(directory)).as_default():
+        # Other files may be a training's logs.
+        for path in directory.glob(f"**/events.out.tfevents.*{SUFFIX}"):
+            path.unlink()
+        metrics = COLUMNS[2:]
+        root = _file_writer(tf, directory)
+        with root.as_default():
             api.hparams_config(
                 [api.HParam(name) for name in self.names],
                 [api.Metric(name) for name in metrics],
             )
         for row in self.rows:
-            writer = tf.summary.create_file_writer(
-                str(directory / str(row["trial"]))
-            )
+            writer = _file_writer(tf, directory / str(row["trial"]))
             values = {n: row[n] for n in self.names if row[n] is not None}
             with writer.as_default():
                 api.hparams(values, trial_id=str(row["trial"]))
@@ -150,6 +157,10 @@ class SearchResults:
             },
             **{name: values.get(name) for name in self.names},
         }
+
+
+def _file_writer(tf, directory):
+    return tf.summary.create_file_writer(str(directory), filename_suffix=SUFFIX)
 
 
 def _rank(row):

@@ -1,7 +1,10 @@
 """Loss and error against epochs, as a picture."""
 
 import csv
-import pathlib
+
+from keras_alexnet.visualization.figure import new_figure
+from keras_alexnet.visualization.figure import save_figure
+from keras_alexnet.visualization.figure import within_percent
 
 
 def plot_curves(history, path):
@@ -17,18 +20,15 @@ def plot_curves(history, path):
 
     Raises:
         ValueError: If there is no epoch to draw.
+        ImportError: If matplotlib is not installed.
 
     Example:
 
-    >>> import tempfile
+    >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> plot_curves({"loss": [2.3, 1.1]}, folder / "curve.png").name
     'curve.png'
     """
-    # Imported here: the package does without matplotlib otherwise.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if not isinstance(history, dict):
         history = _read(history)
     if not history.get("loss"):
@@ -36,14 +36,13 @@ def plot_curves(history, path):
             "`history` must have at least one epoch with a loss. "
             f"Received: {sorted(history)}"
         )
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(9, 3.6)
     left, right = figure.subplots(1, 2)
     _draw(left, history, {"loss": "loss"}, "cross-entropy loss", 1)
     errors = {"top1_error": "top-1", "top5_error": "top-5"}
     _draw(right, history, errors, "error (%)", 100)
-    figure.savefig(path, dpi=120)
-    return pathlib.Path(path)
+    right.set_ylim(within_percent(right.get_ylim()))
+    return save_figure(figure, path)
 
 
 def _draw(axes, history, names, label, scale):
@@ -62,6 +61,8 @@ def _draw(axes, history, names, label, scale):
                     marker="o",
                     markersize=3,
                     label=f"{text}, {kind}",
+                    # An error of 0 or 100 % is on the frame.
+                    clip_on=False,
                 )
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)

@@ -1,7 +1,9 @@
 """Images with the labels that a network finds most probable."""
 
 import math
-import pathlib
+
+from keras_alexnet.visualization.figure import new_figure
+from keras_alexnet.visualization.figure import save_figure
 
 # As in the paper's figure, more or less.
 RIGHT, OTHER = "#e8747c", "#8fa8dc"
@@ -27,10 +29,11 @@ def plot_predictions(images, predictions, path, labels=None, columns=4):
 
     Raises:
         ValueError: If there is no image, or not as many predictions.
+        ImportError: If matplotlib is not installed.
 
     Example:
 
-    >>> import tempfile
+    >>> import pathlib, tempfile
     >>> import numpy as np
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> image = np.zeros((8, 8, 3), "uint8")
@@ -47,14 +50,9 @@ def plot_predictions(images, predictions, path, labels=None, columns=4):
             "`images` and `predictions` must be as many, at least one. "
             f"Received: {len(images)} images, {len(predictions)} predictions"
         )
-    # Imported here: the package does without matplotlib otherwise.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
-    figure = Figure(figsize=(2.4 * columns, 3.7 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(2.4 * columns, 3.7 * rows)
     panels = figure.subplots(
         2 * rows, columns, squeeze=False, height_ratios=[1.7, 1] * rows
     )
@@ -76,8 +74,7 @@ def plot_predictions(images, predictions, path, labels=None, columns=4):
                 fontsize=9,
             )
             _draw_bars(below, predictions[index], labels[index])
-    figure.savefig(path, dpi=120)
-    return pathlib.Path(path)
+    return save_figure(figure, path)
 
 
 def _draw_bars(axes, guesses, label):

@@ -1,59 +1,16 @@
-"""Pictures of a search, of an ablation and of a scaling study."""
+"""Pictures of an ablation and of a scaling study."""
 
 import math
-import pathlib
 
 import numpy as np
 
+from keras_alexnet.visualization.figure import new_figure
+from keras_alexnet.visualization.figure import save_figure
+from keras_alexnet.visualization.figure import within_percent
+from keras_alexnet.visualization.ticks import set_log_ticks
+
 # Blue for what stands out, gray for what does not, orange for others' numbers.
 STRONG, WEAK, OTHER = "C0", "0.6", "C1"
-
-
-def plot_search(rows, names, path):
-    """Draws the error of each trial against each hyperparameter.
-
-    The best trial is a star. Bars are standard errors; rings are trials that
-    were stopped early, crosses at the top those that failed.
-
-    Args:
-        rows: List of dicts, such as `SearchResults.rows`.
-        names: List of strings, the hyperparameters.
-        path: Path of the picture; its ending chooses the format.
-
-    Returns:
-        The path, a `pathlib.Path`.
-
-    Raises:
-        ValueError: If no trial has an error.
-
-    Example:
-
-    >>> import tempfile
-    >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> rows = [{"n": 5, "val_top1_error": 0.4}]
-    >>> plot_search(rows, ["n"], folder / "search.png").name
-    'search.png'
-    """
-    ended = [r for r in rows if r.get("val_top1_error") is not None]
-    if not ended:
-        raise ValueError(
-            "`rows` must have at least one trial with an error. "
-            f"Received: {len(rows)} trials"
-        )
-    best = min(ended, key=lambda row: row["val_top1_error"])
-    columns = min(4, len(names))
-    lines = math.ceil(len(names) / columns)
-    figure = _figure(3 * columns, 2.6 * lines)
-    panels = figure.subplots(
-        lines, columns, sharey=True, squeeze=False
-    ).flatten()
-    for axes, name in zip(panels, names, strict=False):
-        _draw_trials(axes, rows, best, name)
-    for axes in panels[len(names) :]:
-        axes.set_axis_off()
-    for axes in panels[::columns]:
-        axes.set_ylabel("validation top-1 error (%)")
-    return _save(figure, path)
 
 
 def plot_ablation(records, path):
@@ -71,10 +28,11 @@ def plot_ablation(records, path):
 
     Raises:
         ValueError: If no change has a difference.
+        ImportError: If matplotlib is not installed.
 
     Example:
 
-    >>> import tempfile
+    >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> record = {"change": "no LRN", "top1_difference": 1.2,
     ...           "top1_low": 0.8, "top1_high": 1.6, "contains_zero": False}
@@ -87,7 +45,7 @@ def plot_ablation(records, path):
             "`records` must have at least one change with a difference. "
             f"Received: {len(records)} records"
         )
-    figure = _figure(8, 1.2 + 0.3 * len(drawn))
+    figure = new_figure(8, 1.2 + 0.3 * len(drawn))
     axes = figure.subplots()
     axes.axvline(0, color="black", linewidth=0.8)
     for place, record in enumerate(drawn):
@@ -103,6 +61,9 @@ def plot_ablation(records, path):
     axes.set_yticks(range(len(drawn)), [r["change"] for r in drawn])
     axes.set_ylim(len(drawn) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)
+    # Intervals of two seeds may be longer than any difference of errors.
+    low, high = axes.get_xlim()
+    axes.set_xlim(max(low, -100), min(high, 100))
     axes.set_xlabel(
         "points of top-1 error more than the baseline, 95 % interval"
     )
@@ -116,7 +77,7 @@ def plot_ablation(records, path):
         ],
         frameon=False,
     )
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def plot_scaling(curves, path):
@@ -133,10 +94,11 @@ def plot_scaling(curves, path):
 
     Raises:
         ValueError: If there is no curve.
+        ImportError: If matplotlib is not installed.
 
     Example:
 
-    >>> import tempfile
+    >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> curve = [(0.5, 0.4, 0.02), (1.0, 0.3, 0.02)], lambda x: 0.3 / x**0.4
     >>> plot_scaling({"share": curve}, folder / "scaling.png").name
@@ -144,9 +106,7 @@ def plot_scaling(curves, path):
     """
     if not curves:
         raise ValueError("`curves` must have at least one axis. Received: {}")
-    from matplotlib.ticker import LogFormatter
-
-    figure = _figure(4.5 * len(curves), 3.6)
+    figure = new_figure(4.5 * len(curves), 3.6)
     panels = figure.subplots(1, len(curves), squeeze=False)[0]
     for axes, (name, (means, law)) in zip(panels, curves.items(), strict=True):
         x, mean, error = np.transpose(means)
@@ -154,49 +114,45 @@ def plot_scaling(curves, path):
             line = np.geomspace(x.min(), x.max())
             axes.plot(line, 100 * law(line), color=WEAK, label="power law")
             axes.legend(frameon=False)
-        axes.errorbar(x, 100 * mean, 100 * error, fmt="o", color=STRONG)
+        _draw_means(axes, x, 100 * mean, 100 * np.nan_to_num(error))
         axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
-        for part in (axes.xaxis, axes.yaxis):
-            part.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(LogFormatter())
+        axes.set_xticks(x, [f"{value:g}" for value in x])
         axes.set_xlabel(name)
         axes.set_ylabel("top-1 error (%)")
-        axes.grid(alpha=0.3, which="both")
-    return _save(figure, path)
+        axes.grid(alpha=0.3)
+    return save_figure(figure, path)
 
 
-def _draw_trials(axes, rows, best, name):
-    rows = [row for row in rows if row.get(name) is not None]
-    values = [row[name] for row in rows]
-    words = any(isinstance(value, str | bool) for value in values)
-    if words:
-        labels = sorted(set(map(str, values)))
-        values = [labels.index(str(value)) for value in values]
-        axes.set_xticks(range(len(labels)), labels, rotation=20, ha="right")
-        axes.set_xlim(-0.5, len(labels) - 0.5)
-    elif min(values, default=0) > 0 and max(values) / min(values) > 10:
-        axes.set_xscale("log")
-    for row, value in zip(rows, values, strict=True):
-        error = row.get("val_top1_error")
-        if error is None:
-            axes.plot(
-                value, 1, "x", color=WEAK, transform=axes.get_xaxis_transform()
-            )
-            continue
-        bar = row.get("val_top1_standard_error")
+def _draw_means(axes, x, mean, error):
+    """Errors in percent on a logarithmic scale, which has no place for 0."""
+    seen = mean > 0
+    if seen.any():
+        x_seen, mean_seen, error_seen = x[seen], mean[seen], error[seen]
+        low = np.maximum(mean_seen - error_seen, 0.5 * mean_seen)
+        high = mean_seen + error_seen
         axes.errorbar(
-            value,
-            100 * error,
-            None if bar is None else 100 * bar,
-            fmt="*" if row is best else "o",
-            markersize=13 if row is best else 5,
-            markerfacecolor="none" if row.get("stopped") else None,
-            color=OTHER if row is best else STRONG,
-            zorder=3 if row is best else 2,
+            x_seen,
+            mean_seen,
+            (mean_seen - low, error_seen),
+            fmt="o",
+            color=STRONG,
         )
-    axes.set_xlabel(name)
-    axes.grid(alpha=0.3)
+        set_log_ticks(axes, "y", [*low, *high])
+        axes.set_ylim(within_percent(axes.get_ylim()))
+    for value in x[~seen]:
+        axes.plot(
+            value,
+            0.02,
+            "v",
+            color=STRONG,
+            transform=axes.get_xaxis_transform(),
+        )
+        axes.annotate(
+            "0",
+            (value, 0.06),
+            xycoords=axes.get_xaxis_transform(),
+            ha="center",
+        )
 
 
 def _number(text):
@@ -207,18 +163,3 @@ def _number(text):
         except ValueError:
             continue
     return None
-
-
-def _figure(width, height):
-    # Imported here: the package does without matplotlib otherwise.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure, path):
-    figure.savefig(path, dpi=120)
-    return pathlib.Path(path)

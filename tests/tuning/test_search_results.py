@@ -81,6 +81,7 @@ def test_tensorboard_has_a_run_per_trial(tuner, tmp_path):
     from tensorflow import make_ndarray
 
     results = SearchResults(tuner)
+    assert results.logarithmic == ["k", "alpha"]
     # Twice, as after a resumed search: nothing is there twice.
     results.save(tmp_path)
     results.save(tmp_path)
@@ -99,6 +100,31 @@ def test_tensorboard_has_a_run_per_trial(tuner, tmp_path):
             (event,) = events.Tensors("val_top1_error")
             value = float(make_ndarray(event.tensor_proto))
             assert value == pytest.approx(row["val_top1_error"])
+            (event,) = events.Tensors("seeds")
+            assert float(make_ndarray(event.tensor_proto)) == row["seeds"]
+            assert len(events.Tensors("stopped")) == 1
+    events = reader.EventAccumulator(str(folder))
+    events.Reload()
+    content = events.summary_metadata["_hparams_/experiment"]
+    shown = plugin_data_pb2.HParamsPluginData.FromString(
+        content.plugin_data.content
+    ).experiment.metric_infos
+    assert {"seeds", "stopped"} <= {info.name.tag for info in shown}
+
+
+def test_logs_of_a_training_stay(tuner, tmp_path):
+    """They may be in the same folder, under the names that Keras gives."""
+    pytest.importorskip("tensorboard")
+    log = tmp_path / "tensorboard" / "train" / "events.out.tfevents.1.host.2.v2"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"precious")
+    results = SearchResults(tuner)
+    for _ in range(2):
+        results.save(tmp_path)
+    assert log.read_bytes() == b"precious"
+    for row in results.rows:
+        folder = tmp_path / "tensorboard" / row["trial"]
+        assert len(list(folder.iterdir())) == 1
 
 
 def test_nothing_found(landscape, tiny, recipe, tmp_path):

@@ -1,5 +1,6 @@
 import pytest
 
+from keras_alexnet.visualization import curves
 from keras_alexnet.visualization import plot_curves
 
 image = pytest.importorskip("matplotlib.image", reason="draws pictures")
@@ -29,3 +30,12 @@ def test_same_picture_from_a_history(tmp_path):
 def test_nothing_to_draw(tmp_path):
     with pytest.raises(ValueError, match="at least one epoch with a loss"):
         plot_curves({}, tmp_path / "curve.png")
+
+
+def test_errors_stay_within_100_percent(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(curves, "save_figure", lambda f, path: kept.append(f))
+    history = {"loss": [7.0, 2.0], "top1_error": [1.0, 0.0]}
+    plot_curves(history, tmp_path / "curve.png")
+    assert kept[0].axes[1].get_ylim() == (0, 100)
+    assert kept[0].axes[0].get_ylim()[1] > 7

@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from keras_alexnet.visualization.studies import plot_ablation
-from keras_alexnet.visualization.studies import plot_scaling
-from keras_alexnet.visualization.studies import plot_search
+from keras_alexnet.visualization import figure
+from keras_alexnet.visualization import plot_ablation
+from keras_alexnet.visualization import plot_scaling
+from keras_alexnet.visualization import studies
 
 image = pytest.importorskip("matplotlib.image", reason="draws pictures")
 
@@ -18,49 +19,6 @@ def places(path, color):
     """Rows and columns of the pixels of a color."""
     pixels = image.imread(path)[..., :3]
     return np.nonzero(abs(pixels - color).max(axis=-1) < 0.02)
-
-
-TRIALS = [
-    {"n": 5, "alpha": 1e-4, "norms": "conv1", "val_top1_error": 0.2},
-    {"n": 9, "alpha": 1e-2, "norms": "conv2", "val_top1_error": 0.6},
-    {"n": 7, "alpha": 1e-3, "norms": "conv1", "val_top1_error": None},
-    {"n": None, "alpha": None, "norms": "none", "val_top1_error": 0.5},
-]
-
-
-def test_search_marks_the_best(tmp_path):
-    path = plot_search(TRIALS, ["n"], tmp_path / "search.png")
-    star_row, star_column = map(np.mean, places(path, ORANGE))
-    dot_row, dot_column = map(np.mean, places(path, BLUE))
-    # Less error is further down, n=5 is left of n=9.
-    assert star_row > dot_row
-    assert star_column < dot_column
-    # The failed trial is a cross at the upper edge, between them.
-    ended = [trial for trial in TRIALS if trial["val_top1_error"]]
-    without = plot_search(ended, ["n"], tmp_path / "without.png")
-    cross = abs(image.imread(path) - image.imread(without)).max(axis=-1) > 0.2
-    cross_row, cross_column = map(np.mean, np.nonzero(cross))
-    assert cross_row <= dot_row
-    assert star_column < cross_column < dot_column
-
-
-def test_search_draws_what_was_stopped_as_a_ring(tmp_path):
-    whole = len(places(plot_search(TRIALS, ["n"], tmp_path / "a.png"), BLUE)[0])
-    stopped = [TRIALS[0], {**TRIALS[1], "stopped": 1.0}]
-    ring = len(places(plot_search(stopped, ["n"], tmp_path / "b.png"), BLUE)[0])
-    assert 0 < ring < whole / 2
-
-
-def test_search_draws_all_kinds(tmp_path):
-    names = ["n", "alpha", "norms"]
-    wide = image.imread(plot_search(TRIALS, names, tmp_path / "a.png"))
-    slim = image.imread(plot_search(TRIALS, ["n"], tmp_path / "b.png"))
-    assert wide.shape[1] == 3 * slim.shape[1]
-
-
-def test_search_needs_an_error(tmp_path):
-    with pytest.raises(ValueError, match="at least one trial with an error"):
-        plot_search(TRIALS[2:3], ["n"], tmp_path / "search.png")
 
 
 def change(name, difference, reach, **more):
@@ -110,3 +68,59 @@ def test_scaling_draws_a_panel_per_axis(tmp_path):
 def test_scaling_needs_a_curve(tmp_path):
     with pytest.raises(ValueError, match="at least one axis"):
         plot_scaling({}, tmp_path / "scaling.png")
+
+
+def panels(monkeypatch, plot, *arguments):
+    """The panels of a picture as it was drawn."""
+    kept = []
+
+    def keep(drawn, path):
+        drawn.draw_without_rendering()
+        kept.append(drawn)
+        return figure.save_figure(drawn, path)
+
+    monkeypatch.setattr(studies, "save_figure", keep)
+    plot(*arguments)
+    return kept[0].axes
+
+
+def test_differences_of_errors_stay_within_100_points(tmp_path, monkeypatch):
+    (axes,) = panels(
+        monkeypatch,
+        plot_ablation,
+        [change("two seeds", 2.0, 1270.0)],
+        tmp_path / "ablation.png",
+    )
+    assert axes.get_xlim() == (-100, 100)
+
+
+def test_scaling_stays_within_100_percent(tmp_path, monkeypatch):
+    means = [(0.25, 0.9, 0.3), (0.5, 0.6, 0.7), (1.0, 0.2, math.nan)]
+    (axes,) = panels(
+        monkeypatch,
+        plot_scaling,
+        {"share": (means, None)},
+        tmp_path / "scaling.png",
+    )
+    low, high = axes.get_ylim()
+    assert 0 < low < 20 and high == 100
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["20", "50", "100"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == [
+        "0.25",
+        "0.5",
+        "1",
+    ]
+
+
+def test_scaling_shows_an_error_of_0(tmp_path, monkeypatch):
+    """Logarithms have no place for it."""
+    means = [(0.5, 0.4, 0.02), (1.0, 0.0, 0.0)]
+    (axes,) = panels(
+        monkeypatch,
+        plot_scaling,
+        {"share": (means, None)},
+        tmp_path / "scaling.png",
+    )
+    (note,) = axes.texts
+    assert (note.get_text(), note.xy[0]) == ("0", 1.0)
