@@ -11,12 +11,7 @@ import time
 import keras
 import numpy as np
 
-from keras_alexnet.data.crops import center_view
-from keras_alexnet.data.means import mean_image
-from keras_alexnet.data.pipelines import TrainingData
-from keras_alexnet.data.pipelines import evaluation_data
 from keras_alexnet.data.source import Source
-from keras_alexnet.evaluation.views import evaluate
 from keras_alexnet.models.alexnet import AlexNet
 from keras_alexnet.studies.run_files import Run
 from keras_alexnet.studies.run_files import is_failure
@@ -24,7 +19,7 @@ from keras_alexnet.studies.run_files import read_run
 from keras_alexnet.studies.run_files import same_setting
 from keras_alexnet.studies.run_files import setting_key
 from keras_alexnet.studies.run_files import write_run
-from keras_alexnet.training.fit import fit
+from keras_alexnet.training.training import train
 
 # To be raised whenever a change to this package makes the same network and
 # recipe train to other numbers, so that kept runs of before are not mixed
@@ -144,7 +139,9 @@ class Experiment:
             )
         run = dataclasses.replace(run, seconds=time.monotonic() - start)
         write_run(folder / "run.json", run, setting)
+        # A study keeps what it found, not hundreds of networks.
         shutil.rmtree(folder / "backup", ignore_errors=True)
+        (folder / "alexnet.keras").unlink(missing_ok=True)
         return run
 
     def runs(self, recipe=None):
@@ -211,32 +208,22 @@ class Experiment:
         keras.backend.clear_session()
         # It resets the dtype policy, too.
         keras.config.set_dtype_policy(self.dtype)
-        keras.utils.set_random_seed(seed)
-        data = TrainingData(
+        held_out = "holdout" in self.source.splits
+        training = train(
             self.source,
+            architecture,
+            recipe,
+            folder,
             input_size=self.input_size,
+            validation="holdout" if held_out else None,
             cache=self.cache,
             seed=seed,
-            **recipe.augmentation(architecture),
-        )
-        model = self.network(architecture)
-        mean = mean_image(
-            self.source,
-            self.input_size,
-            cache_dir=pathlib.Path(self.directory) / "means",
-        )
-        model.get_layer("preprocessing").set_mean(mean)
-        history = fit(
-            model,
-            recipe,
-            data,
-            self._holdout(),
-            folder,
             callbacks=callbacks,
             verbose=verbose,
-        ).history
-        _check_finite(model, history["loss"])
-        errors = evaluate(model, self._images(self.split), self.views)
+            prepared=True,
+        )
+        _check_finite(training.model, training.history["loss"])
+        errors = training.evaluate(self.views, self.split)
         stopped = any(getattr(c, "hopeless", False) for c in callbacks)
         return Run(
             "stopped" if stopped else "completed",
@@ -245,19 +232,7 @@ class Experiment:
             errors.top1_error,
             errors.top5_error,
             errors.n,
-            tuple(history.get("val_top1_error", ())),
-        )
-
-    def _images(self, split):
-        return evaluation_data(
-            self.source, split, self.input_size, cache=self.cache
-        )
-
-    def _holdout(self):
-        if "holdout" not in self.source.splits:
-            return None
-        return self._images("holdout").map(
-            lambda images, y: (center_view(images, self.input_size), y)
+            tuple(training.history.get("val_top1_error", ())),
         )
 
 
