@@ -334,6 +334,10 @@ class LocalResponseNormalization(keras.layers.Layer):
 
 def _inside_xla():
     import tensorflow as tf
+
+    # Private: nothing public tells whether the function that is traced now
+    # will be compiled. `tf.executing_eagerly` and `tf.inside_function` do not,
+    # and the layer is not told what its model was compiled with.
     from tensorflow.python.ops import control_flow_util
 
     graph = tf.compat.v1.get_default_graph()

@@ -359,3 +359,27 @@ def test_bad_arguments(arguments, message):
 def test_bad_shapes(arguments, shape, message):
     with pytest.raises(ValueError, match=message):
         LocalResponseNormalization(**arguments).build(shape)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="about TensorFlow's XLA"
+)
+def test_tensorflow_still_tells_whether_it_compiles():
+    import tensorflow as tf
+
+    from keras_alexnet.layers.local_response_normalization import _inside_xla
+
+    def told(jit_compile):
+        seen = []
+
+        @tf.function(jit_compile=jit_compile)
+        def traced(x):
+            seen.append(_inside_xla())
+            return x
+
+        traced(tf.constant(1.0))
+        return seen[0]
+
+    assert (told(False), told(True)) == (False, True), (
+        "TensorFlow changed control_flow_util.GraphOrParentsInXlaContext"
+    )
