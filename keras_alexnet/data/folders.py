@@ -150,7 +150,7 @@ def _fingerprint(folder, groups):
 
 def _file_split(paths, labels, fingerprint):
     labels = np.array(labels, "int64")
-    path, label = lookup(paths), lookup(labels)
+    path, label = lookup(tf.constant(paths, tf.string)), lookup(labels)
 
     def fetch(index):
         name = path(index)

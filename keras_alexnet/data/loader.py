@@ -58,11 +58,22 @@ def check_data_arguments(source, input_size, resize, batch_size, cache):
     if resize is not None:
         _check_side("resize", resize)
     _check_side("batch_size", batch_size)
-    if not (cache is None or (isinstance(cache, (str, os.PathLike)) and cache)):
+    if not (cache is None or is_path(cache)):
         raise ValueError(
             '`cache` must be `None`, "memory", or a folder to keep the images '
             f"in. Received: cache={cache!r}"
         )
+
+
+def is_path(value):
+    """Whether a value can be the path of a folder.
+
+    Example:
+
+    >>> is_path("images"), is_path(True), is_path("")
+    (True, False, False)
+    """
+    return isinstance(value, str | os.PathLike) and value != ""
 
 
 def _check_side(name, value):

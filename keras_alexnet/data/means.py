@@ -6,6 +6,7 @@ from keras_alexnet.data.disk_cache import cache_path
 from keras_alexnet.data.disk_cache import cached_array
 from keras_alexnet.data.loader import check_data_arguments
 from keras_alexnet.data.loader import default_resize
+from keras_alexnet.data.loader import is_path
 from keras_alexnet.data.pipelines import evaluation_data
 
 
@@ -46,7 +47,12 @@ def mean_image(
     https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks),
     section 2.
     """
-    check_data_arguments(source, input_size, resize, 1, cache_dir)
+    check_data_arguments(source, input_size, resize, batch_size=1, cache=None)
+    if not (cache_dir is None or is_path(cache_dir)):
+        raise ValueError(
+            "`cache_dir` must be a folder to keep the mean in. "
+            f"Received: cache_dir={cache_dir!r}"
+        )
     resize = resize or default_resize(input_size)
     count = source.split(split).count
     path = cache_path(

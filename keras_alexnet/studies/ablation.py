@@ -142,10 +142,17 @@ def _row(name, runs, baseline, reason):
     if not pairs:
         return Row(name, runs, reason=reason)
     intervals = [
-        paired_difference(
-            *np.transpose([[getattr(r, f) for r in p] for p in pairs]),
-            step=1 / pairs[0][0].n,
+        _difference(
+            [[getattr(run, name) for run in pair] for pair in pairs],
+            pairs[0][0].n,
         )
-        for f in ("top1_error", "top5_error")
+        for name in ("top1_error", "top5_error")
     ]
     return Row(name, runs, *intervals, reason)
+
+
+def _difference(pairs, n):
+    # Of five classes or fewer there is no top-5 error.
+    if None in pairs[0]:
+        return None
+    return paired_difference(*np.transpose(pairs), step=1 / n)

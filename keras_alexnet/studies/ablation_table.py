@@ -40,7 +40,9 @@ class Row:
             ("top1", [run.top1_error for run in ended]),
             ("top5", [run.top5_error for run in ended]),
         ):
-            mean, error = mean_and_error(errors) if errors else (None, None)
+            # Of five classes or fewer there is no top-5 error.
+            known = [each for each in errors if each is not None]
+            mean, error = mean_and_error(known) if known else (None, None)
             record[f"{name}_error"] = _percent(mean)
             record[f"{name}_standard_error"] = _percent(error)
             interval = getattr(self, name)

@@ -236,10 +236,13 @@ def summarize(runs):
     mean, error = mean_and_error([run.top1_error for run in runs])
     metrics = {
         OBJECTIVE: mean,
-        "val_top5_error": float(np.mean([run.top5_error for run in runs])),
         "seeds": float(len(runs)),
         "stopped": float(runs[-1].status == "stopped"),
     }
+    # Of five classes or fewer there is none.
+    if runs[0].top5_error is not None:
+        top5 = [run.top5_error for run in runs]
+        metrics["val_top5_error"] = float(np.mean(top5))
     if len(runs) > 1:
         metrics["val_top1_standard_error"] = error
     return metrics

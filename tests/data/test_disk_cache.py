@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -41,3 +43,29 @@ def test_what_cannot_be_computed_leaves_nothing(tmp_path):
     with pytest.raises(ZeroDivisionError):
         cached_array(tmp_path / "a.npy", fail)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_file_is_computed_again(tmp_path):
+    path = tmp_path / "a.npy"
+    cached_array(path, lambda: np.arange(100))
+    path.write_bytes(path.read_bytes()[:90])
+    with pytest.warns(UserWarning, match="a.npy is damaged and computed again"):
+        found = cached_array(path, lambda: np.arange(100))
+    np.testing.assert_array_equal(found, np.arange(100))
+    np.testing.assert_array_equal(np.load(path), found)
+
+
+def test_others_may_read_what_is_kept(tmp_path):
+    before = os.umask(0o022)
+    try:
+        cached_array(tmp_path / "a.npy", lambda: np.zeros(3))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.npy").stat().st_mode & 0o777 == 0o644
+
+
+def test_what_cannot_be_kept_is_computed_with_a_warning(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    path = tmp_path / "file" / "a.npy"
+    with pytest.warns(UserWarning, match="a.npy cannot be written, so it is"):
+        assert cached_array(path, lambda: np.arange(3)).tolist() == [0, 1, 2]

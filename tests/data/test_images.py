@@ -1,14 +1,15 @@
 import io
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from pictures import encode
 from pictures import picture
+from PIL import Image
+from PIL import features
 
 from keras_alexnet.data import images
-
-Image = pytest.importorskip("PIL.Image", reason="Pillow writes the images")
 
 FORMATS = [
     ("JPEG", "RGB", {"quality": 95}),
@@ -30,6 +31,14 @@ FORMATS = [
     ("GIF", "L", {}),
     ("WEBP", "RGB", {"lossless": True}),
     ("WEBP", "RGBA", {"lossless": True}),
+    ("TIFF", "RGB", {}),
+    ("TIFF", "RGBA", {"compression": "tiff_lzw"}),
+    ("TIFF", "L", {}),
+    ("TIFF", "P", {}),
+    ("TIFF", "1", {}),
+    ("TIFF", "CMYK", {}),
+    ("AVIF", "RGB", {"quality": 95}),
+    ("AVIF", "RGBA", {"quality": 95}),
 ]
 
 
@@ -58,12 +67,41 @@ def test_first_frame_of_an_animation(kind):
     assert np.abs(got - picture(seed=1)).mean() > 20
 
 
-def test_sixteen_bits_become_eight():
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_become_eight(kind):
     grey = np.array([[0, 257 * 99, 65535]], "uint16")
     file = io.BytesIO()
-    Image.fromarray(grey).save(file, "PNG")
+    Image.fromarray(grey).save(file, kind)
     got = images.decode(file.getvalue(), "it").numpy()
     assert got[0, :, 0].tolist() == [0, 99, 255]
+
+
+def test_thirty_two_bits_have_no_white():
+    file = io.BytesIO()
+    Image.fromarray(np.ones((3, 4), "float32")).save(file, "TIFF")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="32 bits per pix"):
+        images.decode(file.getvalue(), "it")
+
+
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
+def test_a_missing_library_is_no_fault_of_the_image(kind, monkeypatch):
+    if kind == "HEIF":
+        plugin = pytest.importorskip("pillow_heif")
+        file = io.BytesIO()
+        plugin.from_pillow(Image.fromarray(picture())).save(file, quality=95)
+        encoded, needed = file.getvalue(), "pip install pillow-heif"
+        got = images.decode(encoded, "it").numpy().astype(int)
+        assert np.abs(got - picture()).mean() < 5
+        monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    else:
+        encoded, needed = encode(picture(), kind), "from version 11.3 on"
+        monkeypatch.delitem(features.modules, "avif")
+    got = images.problem(encoded).numpy().decode()
+    assert got.startswith(images.MISSING) and needed in got
+    with pytest.raises(tf.errors.InvalidArgumentError, match=needed) as error:
+        images.decode(encoded, "photos/1.heic")
+    assert "photos/1.heic" in str(error.value)
+    assert "Repair" not in str(error.value)
 
 
 BROKEN = {
@@ -76,7 +114,9 @@ BROKEN = {
     "header only": encode(picture(), "JPEG")[:25],
     "start of a BMP": b"BM",
     "text": b"<html>404 not found</html>",
-    "TIFF": encode(picture(), "TIFF"),
+    "truncated TIFF": encode(picture(), "TIFF")[:-200],
+    "truncated AVIF": encode(picture(), "AVIF")[:-60],
+    "PSD": b"8BPS\0\1" + bytes(50),
     "empty": b"",
 }
 

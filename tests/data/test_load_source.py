@@ -121,7 +121,15 @@ def test_fingerprint_is_of_the_content():
         ((IMAGES, np.eye(12)), "`labels` must be integers, one per image"),
         ((IMAGES, LABELS + 0.5), "`labels` must be integers.*float64"),
         ((IMAGES, LABELS * 2), "Empty class:.*'1' .label 1.*on_error"),
-        ({"test": (IMAGES, LABELS)}, 'must have a split "train".*test'),
+        ({"test": (IMAGES, LABELS)}, 'images in a split "train".*test'),
+        (
+            {"train": (IMAGES, LABELS), "test": (IMAGES[:0], LABELS[:0])},
+            "Empty split: arrays has no image in 'test'. Fill it, or remove",
+        ),
+        ((IMAGES, LABELS * 0), r"two classes or more.*arrays has: \['0'\]"),
+        (IMAGES, "`source` must be the name of.*Received: ndarray"),
+        (None, "`source` must be the name of.*Received: NoneType"),
+        ("", "`source` must be the name of.*Received: str"),
     ],
 )
 def test_array_errors(source, message):
@@ -164,9 +172,9 @@ def test_folder_of_splits(tmp_path, test_name):
 def test_validation_stays_where_there_is_a_test_split(tmp_path):
     pytest.importorskip("PIL")
     for name, count in (("train", 3), ("validation", 2), ("test", 1)):
-        make_folder(tmp_path / name, {"a": count})
+        make_folder(tmp_path / name, {"a": count, "b": count})
     source = load_source(str(tmp_path))
-    assert source.counts == {"train": 3, "validation": 2, "test": 1}
+    assert source.counts == {"train": 6, "validation": 4, "test": 2}
 
 
 def test_folder_of_classes_is_divided(tmp_path):
@@ -186,7 +194,7 @@ def test_folder_of_classes_is_divided(tmp_path):
 
 def test_folder_fingerprint_changes_with_a_file(tmp_path):
     pytest.importorskip("PIL")
-    make_folder(tmp_path, {"a": 6})
+    make_folder(tmp_path, {"a": 6, "b": 6})
     before = load_source(tmp_path).fingerprint
     assert load_source(tmp_path).fingerprint == before
     (tmp_path / "a" / "3.png").write_bytes(encode(picture(seed=9), "PNG"))
@@ -201,6 +209,9 @@ def spoiled(tmp_path):
     make_folder(tmp_path / "val", {"cat": 2, "bird": 1})
     (tmp_path / "train" / "ant").mkdir()
     (tmp_path / "train" / "cat" / "notes.txt").write_text("not a picture")
+    (tmp_path / "train" / "cat" / "film.mp4").write_text("not a picture")
+    (tmp_path / "train" / "cat" / "gone.jpg").symlink_to("nowhere.jpg")
+    (tmp_path / "train" / "cat" / "loop").symlink_to("../cat")
     (tmp_path / "train" / "notes.txt").write_text("of the whole set")
     (tmp_path / "train" / "loose.jpg").write_bytes(b"of no class")
     path = tmp_path / "train" / "cat" / "2.png"
@@ -216,9 +227,15 @@ def test_faults_are_named_one_after_the_other(spoiled):
     with pytest.raises(ValueError, match="outside the class.*loose.jpg"):
         load()
     (spoiled / "train" / "loose.jpg").unlink()
-    with pytest.raises(ValueError, match="Not an image file.*cat/notes.txt"):
+    with pytest.raises(ValueError, match="Not an image file.*cat/film.mp4"):
         load()
-    (spoiled / "train" / "cat" / "notes.txt").unlink()
+    (spoiled / "train" / "cat" / "film.mp4").unlink()
+    with pytest.raises(ValueError, match="A broken link: .*cat/gone.jpg"):
+        load()
+    (spoiled / "train" / "cat" / "gone.jpg").unlink()
+    with pytest.raises(ValueError, match="leads back.*cat/loop.*on_error"):
+        load()
+    (spoiled / "train" / "cat" / "loop").unlink()
     with pytest.raises(ValueError, match="Not a class.*val/bird"):
         load()
     (spoiled / "val" / "bird" / "0.png").unlink()
@@ -234,14 +251,18 @@ def test_faults_are_named_one_after_the_other(spoiled):
         examples(source, "train")
 
 
-def test_faults_are_skipped_and_counted(spoiled):
+def test_faults_are_skipped_and_counted(spoiled, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(spoiled / ".home"))
     source = load_source(spoiled, on_error="skip")
-    assert source.class_names == ("ant", "cat", "dog")
+    assert source.class_names == ("cat", "dog")
     assert source.counts == {"train": 5, "test": 2}
-    assert len(source.skipped) == 6
+    assert len(source.skipped) == 8
+    assert source.ignored == {"*.txt": 2}
     for what in (
         "loose.jpg",
-        "cat/notes.txt",
+        "cat/film.mp4",
+        "cat/gone.jpg",
+        "cat/loop",
         "val/bird",
         "'ant'",
         "cat/2.png: ",
@@ -249,8 +270,10 @@ def test_faults_are_skipped_and_counted(spoiled):
     ):
         assert sum(what in line for line in source.skipped) == 1, what
     _, labels, ids = examples(source, "train")
-    assert labels == [1, 1, 1, 2, 2]
+    assert labels == [0, 0, 0, 1, 1]
     assert not any(b"cat/2.png" in name for name in ids)
+    assert "ignored: 2 (*.txt 2)" in str(source)
+    assert "skipped: 8, first " in str(source)
 
 
 def test_folder_without_class_folders(tmp_path):
@@ -263,6 +286,8 @@ def test_folder_without_class_folders(tmp_path):
     [
         ({"holdout": 1.0}, r"`holdout` must be in \[0, 1\). Received: .*1.0"),
         ({"on_error": "warn"}, '`on_error` must be "raise" or "skip"'),
+        ({"holdout": 0.01}, "`holdout=0.01` of each class rounds to no image"),
+        ({"holdout": 0.95}, "`holdout=0.95` leaves of each class rounds to no"),
     ],
 )
 def test_argument_errors(arguments, message):
@@ -274,3 +299,15 @@ def test_unknown_split():
     source = load_source((IMAGES, LABELS))
     with pytest.raises(ValueError, match=r"one of \['train', 'test'\] of arr"):
         source.dataset("valid")
+
+
+def test_class_names_are_of_arrays(tmp_path):
+    with pytest.raises(ValueError, match="`class_names` names the classes of"):
+        load_source(tmp_path, class_names=["a"])
+
+
+def test_holdout_leaves_training_images_of_every_class():
+    labels = np.array([0] * 10 + [1] * 2)
+    arrays = {"train": (IMAGES, labels), "test": (IMAGES[:2], LABELS[:2])}
+    with pytest.raises(ValueError, match="takes all of a class of 2"):
+        load_source(arrays, holdout=0.8)

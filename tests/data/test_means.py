@@ -51,3 +51,19 @@ def test_default_size_and_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     assert mean_image(SOURCE, input_size=28).shape == (32, 32, 3)
     assert len(list((tmp_path / "keras_alexnet").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("digits",), r"returned: `load_source\('digits'\)`. Received: str"),
+        ((SOURCE, (64, 64)), "`input_size` must be a positive integer.*64, 64"),
+        ((SOURCE, 64, 0), "`resize` must be a positive integer"),
+        ((SOURCE, 64, 8, "valid"), "`split` must be one of"),
+        ((SOURCE, 64, 8, "train", True), "`cache_dir` must be.*folder.*=True"),
+    ],
+)
+def test_errors(arguments, message):
+    for mean in (mean_image, mean_color):
+        with pytest.raises(ValueError, match=message):
+            mean(*arguments)

@@ -129,6 +129,24 @@ def test_unknown_name(tmp_path):
         load_source("no_such_thing", tmp_path)
 
 
+@pytest.mark.parametrize("name", ["./none", "My Photos", "a/b/c", "~/none"])
+def test_a_folder_that_does_not_exist(name):
+    with pytest.raises(ValueError, match="There is no folder /.*source='"):
+        load_source(name)
+
+
+def test_an_absent_data_dir_starts_no_download(tmp_path):
+    with pytest.raises(ValueError, match="`data_dir` must be a folder that ex"):
+        load_source("imagenette/160px-v2", tmp_path / "tfsd")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["imagenette/9px", "imagenette:9.9.9"])
+def test_a_version_that_tfds_does_not_know(name, tmp_path):
+    with pytest.raises(ValueError, match=f"TFDS cannot open '{name}'"):
+        load_source(name, tmp_path)
+
+
 def test_imagenette(shared_tfds):
     source = load_source("imagenette/160px-v2", shared_tfds, holdout=0.1)
     assert len(source.class_names) == 10
@@ -143,7 +161,11 @@ def doubtful(store, monkeypatch, tmp_path):
     """Read by position, one label is of no class."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr("keras_alexnet.data.tfds.MEMORY_LIMIT", 0)
-    return store("doubtful", {"train": [0, -1, 0, 0], "test": [0]})
+    return store(
+        "doubtful",
+        {"train": [1, -1, 1, 1, 2], "test": [1]},
+        label=tfds.features.ClassLabel(names=["bird", "cat", "dog"]),
+    )
 
 
 def test_label_out_of_range_by_position(doubtful):
@@ -154,7 +176,8 @@ def test_label_out_of_range_by_position(doubtful):
 
 def test_labels_are_scanned_when_bad_ones_are_skipped(doubtful):
     source = load_source("doubtful", doubtful, on_error="skip")
-    assert source.counts == {"train": 3, "test": 1}
+    assert source.counts == {"train": 4, "test": 1}
+    assert source.class_names == ("cat", "dog")
     label, empty = source.skipped
     assert "train[1] has label -1" in label
-    assert "no training image of 'dog'" in empty
+    assert "no training image of 'bird'" in empty

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -7,12 +8,14 @@ from keras_alexnet.evaluation import Errors
 from keras_alexnet.evaluation import top_k_wrong
 from keras_alexnet.evaluation import wilson_interval
 
+NAMES = ("cat", "dog", "elephant", "fox", "gnu", "hen")
+
 
 def make_errors():
     labels = np.array([0, 0, 0, 0, 2, 2])
     top1 = np.array([True, False, False, False, True, True])
     top5 = np.array([False] * 5 + [True])
-    return Errors(labels, top1, top5, "ten", ("cat", "dog", "elephant"))
+    return Errors(labels, top1, top5, "ten", NAMES)
 
 
 @pytest.mark.parametrize("errors, n", [(0, 10), (3, 10), (50, 100), (7, 7)])
@@ -89,3 +92,12 @@ def test_tables():
     assert lines[1].split()[:3] == ["elephant", "2", "100.0"]
     assert lines[2].split()[:3] == ["cat", "4", "25.0"]
     assert len({len(line) for line in lines}) == 1
+
+
+def test_five_guesses_among_five_classes_are_no_test():
+    errors = dataclasses.replace(make_errors(), class_names=NAMES[:5])
+    assert errors.top5_error is None and errors.top5_interval is None
+    assert [row["top5_error"] for row in errors.per_class()] == [None, None]
+    assert "top-5" not in str(errors) and "top-5" not in errors.table()
+    assert errors.top1_error == 0.5 and "top-1" in str(errors)
+    assert len({len(line) for line in errors.table().splitlines()}) == 1
