@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import warnings
 
 import keras
 from keras import ops
@@ -9,6 +10,13 @@ from keras import ops
 from keras_alexnet.layers.grouped_conv2d import GroupedConv2D
 from keras_alexnet.layers.local_response_normalization import (
     LocalResponseNormalization,
+)
+
+# The same for all layers, so that it is shown once.
+OUTSIDE = (
+    "A network of columns is called outside of the `scope()` of its strategy: "
+    "its weights are on the columns' devices, but its ops are not. Call it "
+    "under the `scope()`; `fit`, `evaluate` and `predict` need no help."
 )
 
 
@@ -146,8 +154,9 @@ class OnColumn(keras.layers.Wrapper):
         self.columns = columns
         self.crop = None if crop is None else tuple(crop)
         self._whole = _without_ids(keras.saving.serialize_keras_object(layer))
+        self._has_strategy = column_strategy() is not None
         # XLA refuses variables of another device than its own.
-        self.supports_jit = column_strategy() is None
+        self.supports_jit = not self._has_strategy
         self._passes_training = (
             "training" in inspect.signature(self.layer.call).parameters
         )
@@ -164,6 +173,8 @@ class OnColumn(keras.layers.Wrapper):
         options = {"training": training} if self._passes_training else {}
         device = column_device(self.column)
         if device is None:
+            if self._has_strategy:
+                warnings.warn(OUTSIDE, stacklevel=2)
             return self._own(self.layer(inputs, **options))
         variables = self.layer.trainable_variables
         states = [(v, v.value) for v in self.layer.non_trainable_variables]

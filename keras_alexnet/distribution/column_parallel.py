@@ -1,12 +1,17 @@
 """One replica, one device per column."""
 
+import warnings
+
+import keras
 import tensorflow as tf
 
 from keras_alexnet.autotuning import without_autotuning
+from keras_alexnet.distribution.scopes import ClearScope
+from keras_alexnet.distribution.scopes import undivided
 from keras_alexnet.distribution.unplaced_ops import place_with_data
 
 
-class ColumnParallelStrategy(tf.distribute.Strategy):
+class ColumnParallelStrategy(ClearScope, tf.distribute.Strategy):
     """Puts each column of AlexNet on a device of its own.
 
     Under its `scope()`, `AlexNet` builds one branch per column. A column's
@@ -48,6 +53,7 @@ class ColumnParallelStrategy(tf.distribute.Strategy):
 
     def run(self, fn, args=(), kwargs=None, options=None):
         check_optimizer(fn, self)
+        warn_if_undivided(fn, self.devices)
         return super().run(fn, args=args, kwargs=kwargs, options=options)
 
     @property
@@ -116,12 +122,29 @@ def check_optimizer(step, strategy):
     >>> check_optimizer(print, tf.distribute.get_strategy())
     """
     optimizer = getattr(getattr(step, "__self__", None), "optimizer", None)
+    # Keras keeps the strategy that an optimizer was made under there and
+    # nowhere else: a model knows its own strategy only.
     owner = getattr(optimizer, "_distribution_strategy", strategy)
     if owner is not strategy:
         raise ValueError(
             "Make the optimizer and call `compile` under the `scope()` of the "
             "model's strategy. Received: an optimizer made outside of it"
         )
+
+
+def warn_if_undivided(step, devices):
+    """Warns where a column strategy runs a model that has no columns.
+
+    Args:
+        step: Function, perhaps a method of a `keras.Model`.
+        devices: List of strings, the columns' devices.
+    """
+    model = getattr(step, "__self__", None)
+    message = None
+    if isinstance(model, keras.Model):
+        message = undivided(model, devices)
+    if message:
+        warnings.warn(message, stacklevel=3)
 
 
 class _ReplicaContext(tf.distribute.ReplicaContext):
@@ -139,7 +162,14 @@ class _ReplicaContext(tf.distribute.ReplicaContext):
 
 
 class _Extended(tf.distribute.StrategyExtended):
-    """What `tf.distribute` asks of a strategy, for a single replica."""
+    """What `tf.distribute` asks of a strategy, for a single replica.
+
+    The methods with an underscore are those that TensorFlow's own strategies
+    define and its public methods call. Public ways were tried: to wrap
+    `OneDeviceStrategy`, whose updates all run on its one device, and
+    `MirroredStrategy` of one replica, which sends each gradient to the head
+    and back.
+    """
 
     def __init__(self, strategy, devices):
         super().__init__(strategy)
@@ -157,11 +187,8 @@ class _Extended(tf.distribute.StrategyExtended):
             return next_creator(**kwargs)
 
     def _validate_colocate_with_variable(self, variable):
-        if not self.variable_created_in_scope(variable):
-            raise ValueError(
-                "Build the model and the optimizer under one strategy's "
-                f"`scope()`. {variable.name} was created outside of it."
-            )
+        # `ClearScope` has checked it.
+        pass
 
     def value_container(self, value):
         return value

@@ -9,28 +9,32 @@ import tensorflow as tf
 
 from keras_alexnet.autotuning import without_autotuning
 from keras_alexnet.distribution.column_parallel import check_optimizer
+from keras_alexnet.distribution.column_parallel import warn_if_undivided
 from keras_alexnet.distribution.device_iterators import stop_device_autotuning
+from keras_alexnet.distribution.scopes import ClearScope
 
-# More than one strategy needs.
+# Larger than the number of collectives that one strategy uses.
 MOST_COLLECTIVES = 100_000
 
 
 class OwnCollectives:
-    """Mixin: a second strategy of a process does not meet the first one's.
+    """Mixin: the reductions of a process's strategies have their own numbers.
 
     Mirrored strategies number their reductions, and all begin with the same
-    number; with other devices the second one would fail.
+    number; a second strategy over other devices would fail.
     """
 
     _started = itertools.count()
 
     def __init__(self, *args, **kwargs):
-        # TensorFlow's own tests set it.
+        # TensorFlow's own tests set it. No public way is known: the
+        # constructors and `tf.distribute.experimental.CommunicationOptions`
+        # take no such number.
         self._collective_key_base = MOST_COLLECTIVES * next(self._started)
         super().__init__(*args, **kwargs)
 
 
-class KerasReplicas:
+class KerasReplicas(ClearScope):
     """Mixin: says what `fit` cannot do with several replicas, and why.
 
     Before a `tf.distribute.Strategy` of several replicas in the bases. What
@@ -48,6 +52,9 @@ class KerasReplicas:
         if isinstance(model, keras.Model):
             check_optimizer(fn, self)
             _check_options(model, self.num_replicas_in_sync)
+            groups = getattr(self, "column_groups", None)
+            if groups:
+                warn_if_undivided(fn, groups[0])
             if fn == model.train_step and self.num_replicas_in_sync > 1:
                 fn = _with_equal_shares(fn, self.num_replicas_in_sync)
         return super().run(fn, args=args, kwargs=kwargs, options=options)
@@ -139,6 +146,11 @@ class ReplicaColumns:
     def _set_groups(self, groups):
         self._groups = {_kind_and_index(group[0]): group for group in groups}
 
+    @property
+    def column_groups(self):
+        """List of tuples, each replica's devices on this machine."""
+        return list(self._groups.values())
+
     def scope(self):
         @contextlib.contextmanager
         def scope():
@@ -166,7 +178,7 @@ class ReplicaColumns:
             self._local.column = before
 
     def _current_group(self):
-        groups = list(self._groups.values())
+        groups = self.column_groups
         replica = tf.distribute.get_replica_context()
         if replica is None or len(groups) == 1:
             return groups[0]

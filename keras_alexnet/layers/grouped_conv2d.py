@@ -113,7 +113,12 @@ class GroupedConv2D(keras.layers.Conv2D):
         self._explicit_padding = own
 
     def convolution_op(self, inputs, kernel):
-        inputs = self._pad(inputs)
+        outputs = self._convolve(self._pad(inputs), kernel)
+        if not _may_be_empty(inputs):
+            return outputs
+        return ops.reshape(outputs, (ops.shape(inputs)[0], *outputs.shape[1:]))
+
+    def _convolve(self, inputs, kernel):
         axis = -1 if self.data_format == "channels_last" else 1
         distribution = column_distribution(self.groups)
         if distribution is not None:
@@ -195,6 +200,23 @@ class GroupedConv2D(keras.layers.Conv2D):
         ):
             pads[axis] = pad
         return ops.pad(inputs, pads)
+
+
+def _may_be_empty(inputs):
+    """Whether these may be no images, in a way that convolutions get wrong.
+
+    Of a batch that is smaller than the number of replicas, some receive none.
+    The convolution of TensorFlow's oneDNN then returns the shape of its
+    inputs, which the next op refuses.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return False
+    # Imported here: the other backends do not need TensorFlow.
+    import tensorflow as tf
+
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return False
+    return inputs.shape[0] is None and None not in inputs.shape[1:]
 
 
 def zeros_to_round_up(size, kernel, stride, dilation=1):

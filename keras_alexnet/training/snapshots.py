@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import pathlib
+import re
 import shutil
 import time
 import types
@@ -25,6 +26,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 PASSING = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 READ_ATTEMPTS = 3
 SEED = "seed_generator_state"
+# The name of an optimizer before that of its variable.
+OPTIMIZER = re.compile(r"^(loss_scale_optimizer(_\d+)?/)?[^/]+/")
 
 
 class Snapshots:
@@ -251,7 +254,7 @@ def fitted(kind, variables, arrays):
         for name, value in arrays.items()
         if name.startswith(f"{kind}/")
     }
-    other_form = _in_other_form(stored, variables)
+    other_form = _in_other_form(kind, stored, variables)
     if other_form is not None:
         return other_form
     if len(stored) != len(variables):
@@ -273,18 +276,27 @@ def fitted(kind, variables, arrays):
     ]
 
 
-def _in_other_form(stored, variables):
+def _in_other_form(kind, stored, variables):
     """Grouped arrays for columns or the reverse; `None` if they are neither.
 
     Columns have more seed generators than a grouped network, or fewer; those
     draw other numbers after the change, as they do after `to_columns`.
     """
+
+    def name_of(path):
+        # A second optimizer of a process is called `sgd_1`.
+        return OPTIMIZER.sub("", path) if kind == "optimizer" else path
+
     sources = [
-        types.SimpleNamespace(path=name.split("/", 2)[2], value=value)
+        types.SimpleNamespace(path=name_of(name.split("/", 2)[2]), value=value)
         for name, value in stored.items()
         if not name.endswith(SEED)
     ]
-    targets = [v for v in variables if not v.path.endswith(SEED)]
+    targets = [
+        types.SimpleNamespace(path=name_of(v.path), variable=v)
+        for v in variables
+        if not v.path.endswith(SEED)
+    ]
     try:
         sources, targets = by_whole_name(sources), by_whole_name(targets)
     except ValueError:
@@ -298,12 +310,11 @@ def _in_other_form(stored, variables):
         return None
     found = {}
     for name, parts in targets.items():
-        shapes = [tuple(part.shape) for part in parts]
+        parts = [part.variable for part in parts]
         values = [_named(source.value, parts[0]) for source in sources[name]]
-        for part, value in zip(
-            parts, divided(values, shapes, name), strict=True
-        ):
-            found[id(part)] = value
+        shapes = [tuple(part.shape) for part in parts]
+        values = divided(values, shapes, name)
+        found |= dict(zip(map(id, parts), values, strict=True))
     return [found.get(id(variable)) for variable in variables]
 
 
