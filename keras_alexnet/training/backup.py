@@ -115,13 +115,12 @@ class ResumableBackup(keras.callbacks.Callback):
         self._restore_variables(arrays)
         self._epoch, self._step = position["epoch"], position["step"]
         self.resumed_from = self._epoch, self._step, position["finished"]
-        # `fit` looks at it next. It must not outlive this `fit`.
-        self.model._initial_epoch = (
+        self._let_fit_begin_at(
             self.params["epochs"] if position["finished"] else self._epoch
         )
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.model._initial_epoch = None
+        self._let_fit_begin_at(None)
         if not self._begun:
             self._begun = True
             self._cut_logs(epoch)
@@ -153,11 +152,18 @@ class ResumableBackup(keras.callbacks.Callback):
         self._epoch, self._step = epoch + 1, 0
 
     def on_train_end(self, logs=None):
-        self.model._initial_epoch = None
+        self._let_fit_begin_at(None)
         if self._restored is not None:
             self._restore_history(self._restored[1])
         if not self._paused:
             self._save(finished=bool(self.model.stop_training))
+
+    def _let_fit_begin_at(self, epoch):
+        # `fit` reads it after `on_train_begin`, as Keras's own
+        # `BackupAndRestore` has it do. Its public argument `initial_epoch`
+        # was tried: whoever calls `fit` must then read the backup before.
+        # It must not outlive this `fit`, where Keras leaves it for the next.
+        self.model._initial_epoch = epoch
 
     def _cut_logs(self, epoch):
         for callback in self.callbacks:
@@ -261,7 +267,13 @@ class ResumableBackup(keras.callbacks.Callback):
         self._metrics = None
 
     def _skip_to(self, step, random_state):
-        """Lets `fit` count through the steps that were done before."""
+        """Lets `fit` count through the steps that were done before.
+
+        `fit` calls the attribute `train_function` for each step; there is no
+        argument for a first step. `Dataset.skip` was tried: the steps that
+        are left are then counted from 0, in the metrics, the progress bar and
+        all callbacks.
+        """
         model, train = self.model, self.model.train_function
         logs = {} if self._metrics else model.get_metrics_result()
         done = 0

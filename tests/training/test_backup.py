@@ -413,3 +413,44 @@ def test_what_is_saved_is_json_and_arrays(tmp_path):
     assert any("momentum" in name for name in names)
     assert any("seed" in name for name in names)
     assert position["callbacks"][0][0] == DivideOnPlateau.__name__
+
+
+def plain_fit(callback, epochs):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+    return model.fit(
+        x, y, batch_size=2, epochs=epochs, callbacks=[callback], verbose=0
+    )
+
+
+def test_keras_reads_the_epoch_to_begin_at():
+    class Begin(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.model._initial_epoch = 2
+
+    assert plain_fit(Begin(), epochs=3).epoch == [2], (
+        "Keras changed `Model._initial_epoch`, by which `ResumableBackup` "
+        "tells `fit` where to begin"
+    )
+
+
+def test_keras_calls_the_train_function_of_the_model():
+    class Replace(keras.callbacks.Callback):
+        calls = 0
+
+        def on_epoch_begin(self, epoch, logs=None):
+            train = self.model.train_function
+
+            def count(*arguments):
+                self.calls += 1
+                return train(*arguments)
+
+            self.model.train_function = count
+
+    replace = Replace()
+    plain_fit(replace, epochs=1)
+    assert replace.calls == 2, (
+        "Keras changed `Model.train_function`, which `ResumableBackup` "
+        "replaces to count through the steps of a backup"
+    )
