@@ -1,5 +1,6 @@
 """The picture of a search: errors against hyperparameters."""
 
+import collections
 import math
 
 import numpy as np
@@ -16,6 +17,8 @@ FINISHED, BEST, UNFINISHED = "C0", "C1", "0.45"
 MARKERS = {"stopped": "o", "failed": "x"}
 # Share of the plot's height that a strip takes, and its background.
 STRIP, STRIP_COLOR = 0.14, "0.94"
+# Points between trials of one value, and how far apart they all may be.
+GAP, REACH = 6, 36
 
 
 def plot_search(rows, names, path, logarithmic=()):
@@ -23,7 +26,8 @@ def plot_search(rows, names, path, logarithmic=()):
 
     The best trial is a star; bars are standard errors. A trial that was
     stopped early or failed has no error to compare with the others'. Strips
-    above the plot show at which values those trials were.
+    above the plot show at which values those trials were. Trials of one value
+    stand side by side.
 
     Args:
         rows: List of dicts, such as `SearchResults.rows`.
@@ -88,6 +92,8 @@ def _ticks(axes, values, is_logarithmic):
     if any(isinstance(value, str | bool) for value in values):
         places = set_word_ticks(axes, map(str, values))
         return lambda value: places.get(str(value), math.nan)
+    # Room for the trials that stand beside the least and the largest value.
+    axes.margins(x=0.16)
     if is_logarithmic:
         set_log_ticks(axes, "x", values)
     else:
@@ -100,15 +106,19 @@ def _draw(axes, groups, place):
     errors = [100 * row["val_top1_error"] for row in finished]
     bars = [100 * (r.get("val_top1_standard_error") or 0) for r in finished]
     best = int(np.argmin(errors))
-    for index, row in enumerate(finished):
+    places = [place(row) for row in finished]
+    # Only for the limits: what is shifted by points has no influence on them.
+    axes.plot(places, errors, linestyle="none")
+    for index, transform in enumerate(_side_by_side(axes, places)):
         axes.errorbar(
-            place(row),
+            places[index],
             errors[index],
             bars[index] or None,
             fmt="*" if index == best else "o",
             markersize=13 if index == best else 5,
             color=BEST if index == best else FINISHED,
             zorder=3 if index == best else 2,
+            transform=transform,
         )
     axes.grid(alpha=0.3)
     low = min(np.subtract(errors, bars))
@@ -120,17 +130,36 @@ def _draw(axes, groups, place):
     for number, kind in enumerate(strips):
         bottom = high + number * height
         axes.axhspan(bottom, bottom + height, color=STRIP_COLOR, zorder=0)
-        for row in groups[kind]:
+        places = [place(row) for row in groups[kind]]
+        axes.plot(places, [low] * len(places), linestyle="none")
+        transforms = _side_by_side(axes, places)
+        for x, transform in zip(places, transforms, strict=True):
             axes.plot(
-                place(row),
+                x,
                 bottom + height / 2,
                 MARKERS[kind],
                 color=UNFINISHED,
                 markerfacecolor="none",
+                transform=transform,
             )
     axes.set_ylim(low, high + len(strips) * height)
     # No error belongs to the strips, so they have no ticks.
     axes.set_yticks([t for t in axes.get_yticks() if low <= t <= high])
+
+
+def _side_by_side(axes, places):
+    """Transforms that move apart what is at one place along x."""
+    from matplotlib.transforms import ScaledTranslation
+
+    counts = collections.Counter(places)
+    seen = collections.Counter()
+    for place in places:
+        others = counts[place] - 1
+        gap = min(GAP, REACH / max(1, others))
+        points = gap * (seen[place] - others / 2)
+        seen[place] += 1
+        shift = ScaledTranslation(points / 72, 0, axes.figure.dpi_scale_trans)
+        yield axes.transData + shift
 
 
 def _add_legend(figure, axes, groups):

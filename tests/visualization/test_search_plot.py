@@ -48,7 +48,9 @@ def markers(axes, marker):
     places = [
         (line.get_xdata()[0], line.get_ydata()[0])
         for line in axes.lines
-        if line.get_marker() == marker and len(line.get_xdata())
+        if line.get_marker() == marker
+        and line.get_linestyle() == "None"
+        and len(line.get_xdata()) == 1
     ]
     return sorted(place for place in places if not np.isnan(place[0]))
 
@@ -60,6 +62,19 @@ def tick_labels(axes):
 def test_the_best_is_a_star(draw):
     (axes,) = draw(TRIALS, ["n"]).axes
     assert markers(axes, "*") == [(5, 20)]
+
+
+def test_all_trials_are_within_the_frame(draw):
+    rows = [
+        {"n": 3 + 2 * (index > 8), "k": 0.5, "val_top1_error": 0.1 * index}
+        for index in range(10)
+    ]
+    for axes in draw(rows, ["n", "k"], ["k"]).axes:
+        frame = axes.get_window_extent()
+        for line in axes.lines:
+            if line.get_marker() in "o*" and len(line.get_xdata()) == 1:
+                x, y = line.get_transform().transform(line.get_xydata())[0]
+                assert frame.x0 + 5 < x < frame.x1 - 5
 
 
 def test_finished_trials_fill_the_plot(draw):
@@ -74,6 +89,23 @@ def test_finished_trials_fill_the_plot(draw):
     assert 60 < stopped_y < failed_y < high
     # An error of the strips would be read off the ticks.
     assert all(low <= tick < stopped_y for tick in axes.get_yticks())
+
+
+def test_trials_of_one_value_do_not_hide_each_other(draw):
+    rows = [
+        {"norms": "none", "val_top1_error": 0.5, "stopped": index > 2}
+        for index in range(6)
+    ]
+    (axes,) = draw(rows, ["norms"]).axes
+    drawn = {
+        tuple(line.get_transform().transform((0, line.get_ydata()[0])))
+        for line in axes.lines
+        if line.get_marker() in "o*" and list(line.get_xdata()) == [0]
+    }
+    assert len(drawn) == 6
+    first, *_, last = sorted(x for x, _ in drawn)
+    # Two gaps of six points, in pixels.
+    assert last - first == pytest.approx(12 / 72 * axes.figure.dpi)
 
 
 def test_no_strip_where_all_have_finished(draw):
