@@ -37,12 +37,19 @@ def run(source, directory=None, **options):
     return train(source, directory=directory, **options)
 
 
+@pytest.fixture(scope="module")
+def trained(source, tmp_path_factory):
+    """One epoch in a directory, which tests leave as it is."""
+    directory = tmp_path_factory.mktemp("trained")
+    return run(source, directory, epochs=1)
+
+
 def test_it_is_offered_at_the_top():
     assert keras_alexnet.train is train
 
 
-def test_the_recipe_is_followed_in_all(source):
-    training = run(source, epochs=1)
+def test_the_recipe_is_followed_in_all(source, trained):
+    training = trained
     wanted = SMALL_DATA_RECIPE.prepare(NARROW)
     assert training.architecture == wanted == training.model.architecture
     assert training.recipe == dataclasses.replace(
@@ -98,12 +105,12 @@ def test_it_resumes_and_says_so(source, tmp_path, capsys):
         ({"mixed_precision": "bfloat16"}, "dtype_policy"),
     ],
 )
-def test_a_directory_is_of_one_training(changes, field, source, tmp_path):
-    run(source, tmp_path, epochs=1)
-    before = (tmp_path / "alexnet.keras").read_bytes()
+def test_a_directory_is_of_one_training(changes, field, source, trained):
+    path = trained.directory / "alexnet.keras"
+    before = path.read_bytes()
     with pytest.raises(ValueError, match=f"(?s)another training.*{field}"):
-        run(source, tmp_path, **{"epochs": 1, **changes})
-    assert (tmp_path / "alexnet.keras").read_bytes() == before
+        run(source, trained.directory, **{"epochs": 1, **changes})
+    assert path.read_bytes() == before
 
 
 def test_a_schedule_without_an_end_goes_on(source, tmp_path):
@@ -150,9 +157,8 @@ def test_the_best_epoch_is_kept(source, tmp_path, monkeypatch):
     assert all(map(np.array_equal, again, kept))
 
 
-def test_weights_are_a_beginning(source, tmp_path):
-    first = run(source, tmp_path / "first", epochs=1)
-    path = tmp_path / "first" / "alexnet.keras"
+def test_weights_are_a_beginning(source, trained):
+    first, path = trained, trained.directory / "alexnet.keras"
     training = run(
         source,
         architecture=None,
