@@ -83,7 +83,11 @@ def memory(which):
     """In a process of its own, where nothing is pooled."""
     command = [sys.executable, __file__, f"--memory_of={which}", "--nobfc"]
     command += [f"--batch_size={FLAGS.batch_size}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    # A pooling `malloc` keeps what the first run has used: nothing would grow.
+    environment = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment
+    )
     return float(done.stdout.split()[-1])
 
 

@@ -1,15 +1,18 @@
-"""A whole training step of AlexNet, and the latency of one image.
+"""A whole training step of AlexNet, and prediction of one image and many.
 
-    python benchmarks/step.py [--backend=jax] [--dtype=bfloat16]
+    python benchmarks/step.py [--backend=jax] [--dtype=bfloat16] [--notcmalloc]
 
 Against AlexNet written with stock Keras (`Conv2D(groups=2)` and
 `tf.nn.local_response_normalization`) and with PyTorch, eager and compiled, in
-both of its memory formats. All are bvlc_alexnet at 227 pixels, trained by SGD
-with momentum and weight decay.
+both of its memory formats; predictions against onnxruntime, too. All are
+bvlc_alexnet at 227 pixels, trained by SGD with momentum and weight decay.
+Each contestant has an allocator that keeps large buffers: TensorFlow its own,
+the others tcmalloc, where that is installed.
 """
 
 import os
 import statistics
+import tempfile
 
 from absl import app
 from absl import flags
@@ -20,6 +23,7 @@ flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Of compute.")
 flags.DEFINE_integer("repeats", 5, "Counted rounds.")
 flags.DEFINE_integer("batch_size", 128, "Images per training step.")
 flags.DEFINE_bool("bfc", True, "TensorFlow's pooling CPU allocator.")
+flags.DEFINE_bool("tcmalloc", True, "A pooling malloc for the others.")
 flags.DEFINE_multi_enum(
     "peers",
     ["naive", "eager", "compile"],
@@ -126,33 +130,54 @@ def torch_step(x, y, compiled, channels_last):
     return step
 
 
-def latencies():
-    """One image through the network, ours and PyTorch's."""
-    import keras
+def predictions(batch_size):
+    """A batch through the trained network: ours and the peers'."""
     import numpy as np
 
-    image = np.zeros((1, SIZE, SIZE, 3), "float32")
+    images = np.zeros((batch_size, SIZE, SIZE, 3), "float32")
     model = ours()
-    found = {"ours": lambda: model.predict_on_batch(image)}
+    found = {"ours": lambda: model.predict_on_batch(images)}
     if "none" in FLAGS.peers:
         return found
     import torch
 
+    first = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     for channels_last in (False, True):
         peer, device = torch_model(channels_last)
         peer.eval()
-        x = torch.tensor(image.transpose(0, 3, 1, 2).copy(), device=device)
+        x = torch.tensor(first, device=device)
         if channels_last:
             x = x.to(memory_format=torch.channels_last)
-
-        def run(peer=peer, x=x):
-            with torch.inference_mode():
-                return peer(x).cpu()
-
         layout = "channels last" if channels_last else "channels first"
-        found[f"PyTorch eager, {layout}"] = run
-    keras.backend.clear_session()
+        for kind in {"eager", "compile"} & set(FLAGS.peers):
+            forward = torch.compile(peer) if kind == "compile" else peer
+
+            def run(forward=forward, x=x):
+                with torch.inference_mode():
+                    return forward(x).cpu()
+
+            found[f"PyTorch {kind}, {layout}"] = run
+    session = onnx_session(torch_model(False)[0].eval().cpu(), first)
+    if session is not None:
+        found["onnxruntime"] = lambda: session.run(None, {"x": first})
     return found
+
+
+def onnx_session(peer, x):
+    """PyTorch's network in onnxruntime, or `None` where that is absent."""
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime
+    except ImportError:
+        return None
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "net.onnx")
+        torch.onnx.export(
+            peer, torch.tensor(x), path, input_names=["x"], dynamo=False
+        )
+        return onnxruntime.InferenceSession(path)
 
 
 def matrix_rate(dtype):
@@ -167,6 +192,19 @@ def matrix_rate(dtype):
 
 
 def main(_):
+    from timing import BFLOAT16_UNITS
+    from timing import cpu_flags
+    from timing import restart_with_tcmalloc
+
+    if FLAGS.tcmalloc:
+        restart_with_tcmalloc()
+    emulated = cpu_flags() and not cpu_flags() & set(BFLOAT16_UNITS)
+    if FLAGS.dtype == "bfloat16" and FLAGS.backend != "jax" and emulated:
+        print(
+            "Not run: this CPU has no units for bfloat16 "
+            f"({', '.join(BFLOAT16_UNITS)}), and emulates it."
+        )
+        return
     os.environ["KERAS_BACKEND"] = FLAGS.backend
     os.environ["TF_CPU_ALLOCATOR_USE_BFC"] = str(FLAGS.bfc).lower()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -212,7 +250,11 @@ def main(_):
         f"{rate / 1e9:.0f}"
     )
     del contestants
-    report("one image", interleave(latencies(), 25), "ours")
+    if FLAGS.dtype == "float32":
+        for count, repeats in ((1, 25), (FLAGS.batch_size, FLAGS.repeats)):
+            seconds = interleave(predictions(count), repeats)
+            report(f"prediction, batch {count}", seconds, "ours")
+            keras.backend.clear_session()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,41 @@
 """Interleaved timing, and steps of each Keras backend and of PyTorch."""
 
+import ctypes.util
 import os
 import pathlib
 import platform
 import statistics
+import sys
 import time
+
+# Of one of these a CPU needs to compute in bfloat16 rather than emulate it.
+BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16")
+
+
+def restart_with_tcmalloc():
+    """Starts this program again with a pooling `malloc`, where it is there.
+
+    PyTorch returns large buffers to the system after each use; TensorFlow has
+    a pool of its own (`TF_CPU_ALLOCATOR_USE_BFC`). With tcmalloc PyTorch has
+    one, too.
+    """
+    library = ctypes.util.find_library("tcmalloc_minimal")
+    if library is None:
+        print(
+            "tcmalloc is not installed (Debian: libtcmalloc-minimal4): "
+            "PyTorch runs without a pooling allocator."
+        )
+    elif library not in os.environ.get("LD_PRELOAD", ""):
+        environment = {**os.environ, "LD_PRELOAD": library}
+        os.execve(sys.executable, [sys.executable, *sys.argv], environment)
+
+
+def cpu_flags():
+    """Set of the features that the processor states; empty if unknown."""
+    info = pathlib.Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    stated = [line for line in lines if line.startswith("flags")]
+    return set(stated[0].split()) if stated else set()
 
 
 def interleave(contestants, repeats, warmup=2):
@@ -51,19 +82,20 @@ def machine():
     model = platform.processor() or platform.machine()
     info = pathlib.Path("/proc/cpuinfo")
     if info.exists():
-        lines = [
+        names = [
             line.split(":", 1)[1].strip()
             for line in info.read_text().splitlines()
-            if line.startswith(("model name", "flags"))
+            if line.startswith("model name")
         ]
-        if lines:
-            extras = [
-                flag
-                for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-                if flag in lines[1].split()
-            ]
-            model = f"{lines[0]} ({' '.join(extras)})"
-    return f"{model}, {os.cpu_count()} cores"
+        wanted = ("avx2", "avx512f", "avx512_vnni", *BFLOAT16_UNITS)
+        extras = [flag for flag in wanted if flag in cpu_flags()]
+        if names:
+            model = f"{names[0]} ({' '.join(extras)})"
+    pooled = "tcmalloc" in os.environ.get("LD_PRELOAD", "")
+    return (
+        f"{model}, {os.cpu_count()} cores, "
+        f"{'tcmalloc' if pooled else 'malloc of the system'}"
+    )
 
 
 def gradient_step(layer, x, upstream):
