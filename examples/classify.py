@@ -7,10 +7,14 @@
 `--weights=imagenet` downloads 244 MB once. `--figure=predictions.png` draws
 the images over their bars, as Figure 4 (left) of the paper; where the folder
 of an image bears the name of a class, its bar is red.
+
+What cannot be decoded is named, and the others are classified; the script
+ends with status 1 then. A damaged JPEG is classified with a warning.
 """
 
 import os
 import pathlib
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -20,6 +24,7 @@ from absl import app
 from absl import flags
 
 from keras_alexnet.data.images import decode
+from keras_alexnet.data.images import problem
 from keras_alexnet.data.images import resize_and_crop
 from keras_alexnet.data.loader import default_resize
 from keras_alexnet.evaluation import predict_views
@@ -58,8 +63,21 @@ BAR = 30
 
 
 def load_image(path, side):
-    name = tf.constant(path)
-    image = decode(tf.io.read_file(name), name)
+    """The image, or `None` if it cannot be decoded, which is printed then."""
+    try:
+        with open(path, "rb") as file:
+            encoded = tf.constant(file.read())
+    except OSError as error:
+        print(f"Cannot read {path}: {error.strerror}", file=sys.stderr)
+        return None
+    reason = problem(encoded, strict=False).numpy().decode()
+    if reason:
+        print(f"Cannot decode {path}: {reason}", file=sys.stderr)
+        return None
+    damage = problem(encoded).numpy().decode()
+    if damage:
+        print(f"{path} is damaged: {damage}", file=sys.stderr)
+    image = decode(encoded, path)
     if FLAGS.squeeze:
         square = tf.image.resize(image, (side, side), method="area")
         return tf.saturate_cast(tf.round(square), tf.uint8)
@@ -96,28 +114,30 @@ def main(arguments):
     paths = arguments[1:]
     if not paths:
         raise app.UsageError("Name at least one image.")
-    for path in paths:
-        if not os.path.isfile(path):
-            raise app.UsageError(f"There is no file {path}.")
     model = load_network(FLAGS.weights, FLAGS.architecture)
     names = class_names(model.output_shape[-1])
     side = default_resize(model.input_shape[1])
-    images, guesses = [], []
+    images, guesses, sound = [], [], []
     for path in paths:
-        images.append(load_image(path, side).numpy())
+        image = load_image(path, side)
+        if image is None:
+            continue
+        sound.append(path)
+        images.append(image.numpy())
         (probabilities,) = predict_views(model, images[-1][None], FLAGS.views)
         guesses.append(best(probabilities, names))
         print(path)
         for name, probability in guesses[-1]:
             bar = "█" * round(BAR * probability)
             print(f"  {bar:░<{BAR}} {100 * probability:5.1f} %  {name}")
-    if FLAGS.figure:
-        folders = [pathlib.Path(path).resolve().parent.name for path in paths]
+    if FLAGS.figure and sound:
+        folders = [pathlib.Path(path).resolve().parent.name for path in sound]
         known = [
             folder if folder in (names or ()) else None for folder in folders
         ]
         plot_predictions(images, guesses, FLAGS.figure, known)
         print(f"Saved {FLAGS.figure}")
+    return 1 if len(sound) < len(paths) else 0
 
 
 if __name__ == "__main__":

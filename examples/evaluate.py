@@ -10,21 +10,18 @@ os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
+import shared_flags
 from absl import app
 from absl import flags
 
 # Registers the layers, so that Keras can load them.
 import keras_alexnet  # noqa: F401
 from keras_alexnet.data import evaluation_data
-from keras_alexnet.data import load_source
 from keras_alexnet.evaluation import evaluate
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", None, "A .keras file.", required=True)
-flags.DEFINE_string(
-    "dataset", "digits", '"digits", a TFDS name, or a folder of class folders.'
-)
-flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
+shared_flags.define_source()
 flags.DEFINE_string("split", "test", "Which split.")
 flags.DEFINE_multi_enum(
     "views", ["center", "ten"], ["center", "ten", "nine"], "What is averaged."
@@ -38,7 +35,7 @@ flags.DEFINE_bool("per_class", True, "Print a line per class.")
 
 def main(_):
     model = keras.saving.load_model(FLAGS.model, compile=False)
-    source = load_source(FLAGS.dataset, FLAGS.data_dir)
+    source = shared_flags.source()
     size = model.input_shape[1]
     data = evaluation_data(source, FLAGS.split, size, FLAGS.batch_size)
     for views in FLAGS.views:
@@ -52,6 +49,9 @@ def main(_):
         print(errors)
         if FLAGS.per_class:
             print(errors.table())
+    if source.damaged:
+        print(f"Damaged, and judged as far as decoded: {len(source.damaged)}")
+        print(*source.damaged, sep="\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@
 `fc7.npy` holds an array of a row per image, `fc7.txt` the paths of the images
 in the same order; a Parquet file holds both, as columns `path` and
 `features`. Started again after an interruption, it goes on where it was. The
-row of an image that cannot be decoded is NaN, and its path is printed.
+row of an image that cannot be decoded, or not without repair, is NaN, and its
+path is printed.
 """
 
 import hashlib
@@ -23,7 +24,8 @@ from absl import app
 from absl import flags
 
 from keras_alexnet.data.crops import center_view
-from keras_alexnet.data.folders import EXTENSIONS
+from keras_alexnet.data.image_files import image_files
+from keras_alexnet.data.images import MISSING
 from keras_alexnet.data.images import decode
 from keras_alexnet.data.images import problem
 from keras_alexnet.data.images import resize_and_crop
@@ -52,26 +54,29 @@ flags.DEFINE_integer(
 
 
 def find_images(folder):
-    return [
-        str(path)
-        for path in sorted(pathlib.Path(folder).rglob("*"))
-        if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
-    ]
+    """The paths of all images in a folder; what is left out is printed."""
+    if not os.path.isdir(folder):
+        raise app.UsageError(f"There is no folder {folder}.")
+    skipped, ignored = [], {}
+    paths = image_files(pathlib.Path(folder), skipped, ignored)
+    for what in skipped:
+        print(f"Left out: {what}")
+    return [str(path) for path in paths]
 
 
 def image_batches(paths, size):
-    """Batches of central crops, and which of them are images."""
+    """Batches of central crops, and what is wrong with each image."""
     side = default_resize(size)
 
     def load(path):
         encoded = tf.io.read_file(path)
-        sound = problem(encoded) == ""
+        reason = problem(encoded)
         image = tf.cond(
-            sound,
+            reason == b"",
             lambda: resize_and_crop(decode(encoded, path), side),
             lambda: tf.zeros((side, side, 3), "uint8"),
         )
-        return center_view(image[None], size)[0], sound
+        return center_view(image[None], size)[0], reason
 
     data = tf.data.Dataset.from_tensor_slices(paths)
     data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE)
@@ -100,6 +105,11 @@ def open_partial(shape, key):
     # Else it would speak of rows that are gone.
     journal.unlink(missing_ok=True)
     rows = np.lib.format.open_memmap(partial, "w+", "float32", shape)
+    # Where the disk is too small, this is an error; to write to the map later
+    # would kill the process.
+    if hasattr(os, "posix_fallocate"):
+        with open(partial, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, os.path.getsize(partial))
     return rows, 0, partial, journal
 
 
@@ -113,10 +123,14 @@ def fill(rows, done, model, paths, journal, key):
     bar = keras.utils.Progbar(len(paths), unit_name="image")
     bar.update(done)
     images = image_batches(paths[done:last], model.input_shape[1])
-    for batch, sound in images if done < last else ():
+    for batch, reasons in images if done < last else ():
+        reasons = reasons.numpy()
+        for number, reason in enumerate(reasons):
+            if reason.startswith(MISSING.encode()):
+                raise ImportError(f"{paths[done + number]}: {reason.decode()}")
         features = np.array(model.predict_on_batch(batch), "float32")
         features = features.reshape(len(batch), -1)
-        features[~sound.numpy()] = np.nan
+        features[reasons != b""] = np.nan
         rows[done : done + len(batch)] = features
         rows.flush()
         done += len(batch)
@@ -183,7 +197,7 @@ def main(arguments):
         partial.unlink()
     journal.unlink()
     for path in bad:
-        print(f"Cannot decode {path}: its row is NaN")
+        print(f"Cannot decode {path}, or not as it was: its row is NaN")
     print(f"Saved {len(paths)} x {width} features in {FLAGS.output}")
 
 

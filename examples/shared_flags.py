@@ -43,8 +43,8 @@ def define_source(default="digits"):
         "on_error",
         "raise",
         ["raise", "skip"],
-        "Where a file is no image or a class has none: end with an error, or "
-        "leave it out and say so.",
+        "Where a file is no sound image or a class has none: end with an "
+        "error, or leave it out and say so.",
     )
 
 

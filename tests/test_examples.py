@@ -61,12 +61,16 @@ def test_train_then_evaluate(folder, tmp_path):
     assert (output / "curve.png").stat().st_size > 10_000
     assert len((output / "history.csv").read_text().splitlines()) == 3
 
+    (folder / "test" / "red" / "4.png").write_bytes(b"no picture")
     printed = run(
         "evaluate.py",
         f"--model={output / 'alexnet.keras'}",
         f"--dataset={folder}",
         "--views=ten",
+        "--on_error=skip",
     )
+    assert f"Left out of {folder}: 1. The first:" in printed
+    assert "red/4.png" in printed and "top-5" not in printed
     top1 = f"top-1 error {100 * results['ten']['top1_error']:5.1f} %"
     assert top1 in printed
     assert "red" in printed

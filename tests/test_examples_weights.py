@@ -1,13 +1,17 @@
 """The examples that use trained weights run, as a user would start them."""
 
 import json
+import os
 import pathlib
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 from small_networks import build
 from small_networks import small
+from test_examples import ROOT
 from test_examples import folder  # noqa: F401
 from test_examples import run
 
@@ -76,8 +80,41 @@ def test_transfer_then_classify(pictures, state_dict, tmp_path):
     assert (tmp_path / "figure.png").stat().st_size > 5_000
 
 
+def test_classify_names_what_is_broken_and_goes_on(
+    pictures, caffemodel, tmp_path
+):
+    image = pytest.importorskip("PIL.Image", reason="writes pictures")
+    tiff = tmp_path / "d.tif"
+    image.open(pictures / "test" / "red" / "0.png").save(tiff)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    good = pictures / "test" / "blue" / "0.png"
+    arguments = [good, broken, tmp_path / "absent.jpg", tmp_path, tiff]
+    done = subprocess.run(
+        [
+            sys.executable,
+            ROOT / "examples" / "classify.py",
+            *arguments,
+            f"--weights={caffemodel}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 1, done.stderr
+    named = [line for line in done.stdout.splitlines() if line[:1] == "/"]
+    assert named == [str(good), str(tiff)]
+    assert f"Cannot decode {broken}: Unknown image file" in done.stderr
+    assert f"Cannot read {tmp_path / 'absent.jpg'}: No such" in done.stderr
+    assert f"Cannot read {tmp_path}: Is a directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_interrupted_extraction_goes_on(pictures, caffemodel, tmp_path):
     (pictures / "test" / "red" / "3.png").write_bytes(b"no picture")
+    (pictures / "test" / "red" / "4.png").symlink_to("nowhere.png")
+    (pictures / "test" / "red" / "Thumbs.db").write_bytes(b"of Windows")
     output = tmp_path / "fc7.npy"
     flags = [
         str(pictures / "test"),
@@ -87,6 +124,7 @@ def test_an_interrupted_extraction_goes_on(pictures, caffemodel, tmp_path):
     # Stopped after five images, of which the first three are marked.
     printed = run("extract.py", *flags, "--batch_size=5", "--limit=5")
     assert "Stopped after 5 of 8 images" in printed
+    assert "Left out: A broken link: " in printed
     rows = np.load(f"{output}.partial.npy", mmap_mode="r+")
     rows[:3] = 7
     rows.flush()

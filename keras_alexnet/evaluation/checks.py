@@ -40,7 +40,7 @@ def batches(data):
     if hasattr(data, "cardinality") and int(data.cardinality()) == -1:
         raise ValueError(f"{WANTED}. Received: a dataset without an end")
     if isinstance(data, keras.utils.PyDataset):
-        data = (data[number] for number in range(len(data)))
+        data = map(data.__getitem__, range(len(data)))
     for batch in data:
         if not isinstance(batch, tuple | list) or len(batch) < 2:
             _refuse(batch, "a batch is ")
@@ -91,7 +91,7 @@ def check_weights(model):
     for weight in model.weights:
         if "float" not in keras.backend.standardize_dtype(weight.dtype):
             continue
-        values = np.asarray(keras.ops.convert_to_numpy(weight), "float32")
+        values = np.asarray(keras.ops.convert_to_numpy(weight.value), "float32")
         if not np.isfinite(values).all():
             raise ValueError(
                 "The model's weights must be finite; it comes from training "

@@ -98,13 +98,20 @@ def test_size_of_a_model_of_any_size():
         predict_views(model, np.zeros((1, 6, 6, 3)))
 
 
+def overflowing_model():
+    inputs = x = keras.Input((6, 6, 1))
+    for _ in range(2):
+        x = keras.layers.Rescaling(1e38)(x)
+    return keras.Model(inputs, keras.layers.Flatten()(x))
+
+
 def test_outputs_that_are_no_probabilities():
     with pytest.raises(ValueError, match="`from_logits=True`.*minimum -"):
         predict_views(corner_model(), 5 + ramp(6))
     with pytest.raises(ValueError, match="`images` must be finite. Received"):
         predict_views(corner_model(), np.nan * ramp(6))
     with pytest.raises(ValueError, match="outputs must be finite. Received"):
-        predict_views(corner_model(), 1e38 * (1 + ramp(6)) * 1e1)
+        predict_views(overflowing_model(), 1 + ramp(6))
 
 
 def test_labels_out_of_range_are_named():
