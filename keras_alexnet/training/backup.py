@@ -11,10 +11,10 @@ import numpy as np
 from keras_alexnet.training.chief import is_chief
 from keras_alexnet.training.random_state import get_random_state
 from keras_alexnet.training.random_state import set_random_state
+from keras_alexnet.training.saved_variables import assign
+from keras_alexnet.training.saved_variables import fitted
+from keras_alexnet.training.saved_variables import gather
 from keras_alexnet.training.snapshots import Snapshots
-from keras_alexnet.training.snapshots import assign
-from keras_alexnet.training.snapshots import fitted
-from keras_alexnet.training.snapshots import gather
 
 # What Keras's own callbacks remember between epochs.
 BEST = "best_weights"
