@@ -1,3 +1,6 @@
+from keras_alexnet.layers.ceil_average_pooling2d import (
+    CeilAveragePooling2D as CeilAveragePooling2D,
+)
 from keras_alexnet.layers.ceil_max_pooling2d import (
     CeilMaxPooling2D as CeilMaxPooling2D,
 )

@@ -9,6 +9,7 @@ from keras import layers
 from keras_alexnet.columns.branches import apply
 from keras_alexnet.columns.branches import join
 from keras_alexnet.columns.branches import spread
+from keras_alexnet.layers.ceil_average_pooling2d import CeilAveragePooling2D
 from keras_alexnet.layers.ceil_max_pooling2d import CeilMaxPooling2D
 from keras_alexnet.layers.grouped_conv2d import GroupedConv2D
 from keras_alexnet.layers.local_response_normalization import (
@@ -20,6 +21,14 @@ from keras_alexnet.models.network import Network
 from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.pretrained import assign_weights
 from keras_alexnet.models.pretrained import read_weights
+
+# By whether it averages, and how sizes are rounded.
+POOLS = {
+    (False, "ceil"): CeilMaxPooling2D,
+    (False, "floor"): layers.MaxPooling2D,
+    (True, "ceil"): CeilAveragePooling2D,
+    (True, "floor"): layers.AveragePooling2D,
+}
 
 
 def AlexNet(
@@ -162,11 +171,8 @@ def _stage(architecture, stage, number):
         activation = architecture.activation
         return layers.Activation(activation, name=f"{activation}{number}")
     if stage == "pool":
-        pool = (
-            CeilMaxPooling2D
-            if architecture.pool_rounding == "ceil"
-            else layers.MaxPooling2D
-        )
+        average = f"conv{number}" in architecture.average_pools
+        pool = POOLS[average, architecture.pool_rounding]
         return pool(
             architecture.pool_size,
             architecture.pool_strides,

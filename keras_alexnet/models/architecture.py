@@ -59,6 +59,11 @@ class Architecture:
         pixel_std: What centered pixels are divided by, RGB.
         mean: `"image"` or `"color"`, what is subtracted.
         channel_order: `"rgb"` or `"bgr"`, what `conv1` sees.
+        unshared: The convolutions whose kernel is another one at every
+            position, as of `LocallyConnected2D`.
+        average_pools: The convolutions whose pooling averages.
+        image_size: Pixels per side of the images that the crops are cut from;
+            `None` for 256 / 224 of the crops.
 
     Raises:
         ValueError: If the fields cannot be a network; the message names the
@@ -119,6 +124,10 @@ class Architecture:
     pixel_std: tuple = (1.0, 1.0, 1.0)
     mean: str = "image"
     channel_order: str = "rgb"
+    # None in the paper's network; two of the author's CIFAR nets have some.
+    unshared: tuple = ()
+    average_pools: tuple = ()
+    image_size: int | None = None
 
     def __post_init__(self):
         for name in ("filters", "kernel_sizes", "strides", "paddings"):
@@ -137,6 +146,7 @@ class Architecture:
                 )
         self._check_choices()
         self._check_columns()
+        self._check_places()
 
     def _check_choices(self):
         for name, choices in (
@@ -192,6 +202,29 @@ class Architecture:
                     f"Received: {width} in `filters` or `fc_units`, "
                     f"columns={self.columns}"
                 )
+
+    def _check_places(self):
+        """Refuses names of layers that cannot be what they are said to be."""
+        for name in ("unshared", "average_pools"):
+            if set(getattr(self, name)) - set(self.conv_names):
+                raise ValueError(
+                    f"`{name}` must name layers among {self.conv_names}. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+        for name in self.unshared:
+            padding = self.paddings[self.conv_names.index(name)]
+            if self.groups(name) > 1 or padding not in ("valid", "same"):
+                raise ValueError(
+                    "A layer of `unshared` must see all columns, and its "
+                    'padding must be "valid" or "same". Received: '
+                    f"unshared={self.unshared}, columns={self.columns}, "
+                    f"paddings={self.paddings}"
+                )
+        if self.image_size is not None and self.image_size < self.input_size:
+            raise ValueError(
+                "`image_size` must be at least `input_size`. Received: "
+                f"image_size={self.image_size}, input_size={self.input_size}"
+            )
 
     @property
     def conv_names(self):

@@ -233,6 +233,10 @@ class Experiment:
             errors.top5_error,
             errors.n,
             tuple(training.history.get("val_top1_error", ())),
+            history={
+                name: tuple(values)
+                for name, values in training.history.items()
+            },
         )
 
 

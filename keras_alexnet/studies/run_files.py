@@ -25,6 +25,8 @@ class Run:
         seconds: Float, of the process that finished it.
         message: String, why it failed.
         transient: Boolean, whether another attempt may end otherwise.
+        history: Dict from the name of a loss or an error to its values, one
+            per epoch.
 
     Example:
 
@@ -41,6 +43,7 @@ class Run:
     seconds: float = 0.0
     message: str = ""
     transient: bool = False
+    history: dict = dataclasses.field(default_factory=dict)
 
 
 def read_run(path):
@@ -53,7 +56,10 @@ def read_run(path):
         A `Run`.
     """
     kept = json.loads(pathlib.Path(path).read_text())["run"]
-    return Run(**{**kept, "curve": tuple(kept["curve"])})
+    history = kept.get("history", {})
+    kept["curve"] = tuple(kept["curve"])
+    kept["history"] = {name: tuple(history[name]) for name in history}
+    return Run(**kept)
 
 
 def same_setting(path, setting):

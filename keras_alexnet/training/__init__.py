@@ -19,6 +19,7 @@ from keras_alexnet.training.recipe import Recipe as Recipe
 from keras_alexnet.training.recipe import resolve_recipe as resolve_recipe
 from keras_alexnet.training.schedules import AsRunSchedule as AsRunSchedule
 from keras_alexnet.training.schedules import DivideOnPlateau as DivideOnPlateau
+from keras_alexnet.training.schedules import StepSchedule as StepSchedule
 from keras_alexnet.training.schedules import cosine_schedule as cosine_schedule
 
 

@@ -156,3 +156,33 @@ class DivergenceGuard(keras.callbacks.Callback):
     def _say(self, message):
         self.message = message
         warnings.warn(message, stacklevel=2)
+
+
+class StopBelow(keras.callbacks.Callback):
+    """Ends the training after the first epoch that is good enough.
+
+    Args:
+        monitor: String, an error or a loss.
+        value: Float.
+
+    Raises:
+        ValueError: If `monitor` is not among the logs.
+
+    Example:
+
+    >>> callbacks = [StopBelow("top1_error", 0.25)]
+    """
+
+    def __init__(self, monitor, value):
+        super().__init__()
+        self.monitor = monitor
+        self.value = value
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.monitor not in logs:
+            raise ValueError(
+                f"`monitor` must be one of {sorted(logs)}. "
+                f"Received: monitor={self.monitor!r}"
+            )
+        if logs[self.monitor] <= self.value:
+            self.model.stop_training = True

@@ -18,6 +18,7 @@ from keras_alexnet.training.recipe import resolve_recipe
 from keras_alexnet.training.run_directory import run_directory
 from keras_alexnet.training.schedules import AsRunSchedule
 from keras_alexnet.training.schedules import DivideOnPlateau
+from keras_alexnet.training.schedules import StepSchedule
 from keras_alexnet.training.schedules import cosine_schedule
 
 # Schedules that do not depend on how many epochs there will be.
@@ -55,6 +56,13 @@ def make_schedule(recipe, data=None, epochs=None):
             color_sigma=recipe.color_sigma,
             epochs=epochs,
             data=data,
+        )
+    if recipe.schedule == "steps":
+        return StepSchedule(
+            learning_rate=recipe.learning_rate,
+            epochs=[round(share * epochs) for share in recipe.milestones],
+            factor=recipe.division,
+            bias_multiplier=recipe.bias_multiplier,
         )
     if recipe.schedule == "cosine":
         return cosine_schedule(

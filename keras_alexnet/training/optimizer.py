@@ -33,13 +33,15 @@ class AlexNetSGD(keras.optimizers.Optimizer):
         multipliers: Dict of a layer's name or path to the factor of the rate
             of its weights and biases; `0` freezes it. Of several that fit a
             layer the longest counts. Defaults to 1 for all layers.
+        weight_decays: Dict of a layer's name or path to the decay of its
+            weights, where that is not `weight_decay`. Defaults to `None`.
         **kwargs: `clipnorm`, `global_clipnorm`, `use_ema`,
             `gradient_accumulation_steps`, `name` and other arguments of
             `keras.optimizers.Optimizer`.
 
     Raises:
-        ValueError: If an argument is out of its range, or `multipliers` names
-            a layer that has nothing to train.
+        ValueError: If an argument is out of its range, or `multipliers` or
+            `weight_decays` names a layer that has nothing to train.
 
     Example:
 
@@ -63,6 +65,7 @@ class AlexNetSGD(keras.optimizers.Optimizer):
         weight_decay=5e-4,
         bias_multiplier=2.0,
         multipliers=None,
+        weight_decays=None,
         **kwargs,
     ):
         if not 0 <= momentum < 1:
@@ -75,11 +78,13 @@ class AlexNetSGD(keras.optimizers.Optimizer):
             bias_multiplier=bias_multiplier,
             **(multipliers or {}),
         )
+        _check_not_negative(**(weight_decays or {}))
         super().__init__(
             learning_rate=learning_rate, weight_decay=weight_decay, **kwargs
         )
         self.momentum = momentum
         self._given_multipliers = dict(multipliers or {})
+        self.weight_decays = dict(weight_decays or {})
         self._layer_multipliers = {}
         self._bias_multiplier = self._add_scalar(
             bias_multiplier, "bias_multiplier"
@@ -95,9 +100,11 @@ class AlexNetSGD(keras.optimizers.Optimizer):
         layers = [path.rpartition("/")[0] or path for path in paths]
         for name in self._given_multipliers:
             _fitting(name, layers)
+        for name in self.weight_decays:
+            _fitting(name, layers, "weight_decays")
         for layer in dict.fromkeys(layers):
             self._layer_multipliers[layer] = self._add_scalar(
-                self._given_multiplier(layer),
+                _of_layer(self._given_multipliers, layer, 1.0),
                 f"{layer.replace('/', '_')}_multiplier",
             )
         names = [path.rpartition("/")[2] for path in paths]
@@ -105,7 +112,10 @@ class AlexNetSGD(keras.optimizers.Optimizer):
             (
                 self._layer_multipliers[layer],
                 name in BIASES,
-                name not in UNDECAYED and self._use_weight_decay(variable),
+                # `None` is the decay of all layers, whatever it is by then.
+                _of_layer(self.weight_decays, layer, None)
+                if name not in UNDECAYED and self._use_weight_decay(variable)
+                else 0.0,
             )
             for layer, name, variable in zip(
                 layers, names, variables, strict=True
@@ -153,13 +163,14 @@ class AlexNetSGD(keras.optimizers.Optimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
-        multiplier, is_bias, decays = self._rules[index]
+        multiplier, is_bias, decay = self._rules[index]
+        if decay is None:
+            decay = self.weight_decay
         rate = ops.cast(learning_rate, variable.dtype)
         rate = rate * ops.cast(multiplier, variable.dtype)
         if is_bias:
             rate = rate * ops.cast(self._bias_multiplier, variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)
-        decay = self.weight_decay if decays else 0.0
         velocity = self.momentums[index]
         if self.momentum and _is_tensorflow_cpu(variable):
             self._update_in_place(variable, velocity, gradient, rate, decay)
@@ -217,13 +228,8 @@ class AlexNetSGD(keras.optimizers.Optimizer):
             "momentum": self.momentum,
             "bias_multiplier": self.bias_multiplier,
             "multipliers": changed or None,
+            "weight_decays": self.weight_decays or None,
         }
-
-    def _given_multiplier(self, layer):
-        fitting = [n for n in self._given_multipliers if _fits(n, layer)]
-        if not fitting:
-            return 1.0
-        return self._given_multipliers[max(fitting, key=len)]
 
     def _add_scalar(self, value, name):
         return self.add_variable(
@@ -251,11 +257,17 @@ def _fits(name, path):
     return f"/{name}/" in f"/{path}/"
 
 
-def _fitting(name, layers):
+def _of_layer(values, layer, default):
+    """What a dict says of a layer; of several that fit, the longest name."""
+    fitting = [name for name in values if _fits(name, layer)]
+    return values[max(fitting, key=len)] if fitting else default
+
+
+def _fitting(name, layers, argument="multipliers"):
     found = [layer for layer in layers if _fits(name, layer)]
     if not found:
         raise ValueError(
-            "`multipliers` must name layers with something to train, among "
+            f"`{argument}` must name layers with something to train, among "
             f"{list(dict.fromkeys(layers))}. Received: {name!r}"
         )
     return found

@@ -9,7 +9,7 @@ from keras_alexnet.models.difference import describe
 from keras_alexnet.models.presets import choose_preset
 from keras_alexnet.training.optimizer import AlexNetSGD
 
-SCHEDULES = ("plateau", "as_run", "cosine", "constant")
+SCHEDULES = ("plateau", "as_run", "cosine", "constant", "steps")
 
 
 def _is_count(value):
@@ -36,43 +36,45 @@ RANGES = {
 class Recipe:
     """A way to train a network of the AlexNet family.
 
-        The defaults are the printed text of the paper, and what its code says
-        where the text is silent. Vary one with `dataclasses.replace`:
+    The defaults are the printed text of the paper, and what its code says
+    where the text is silent. Vary one with `dataclasses.replace`:
 
-        >>> import dataclasses
-    import math
-    import numbers
-        >>> from keras_alexnet.models.difference import difference
-        >>> smaller = dataclasses.replace(PAPER_RECIPE, batch_size=64)
-        >>> print(difference(PAPER_RECIPE, smaller))
-        batch_size: 128 -> 64
+    >>> import dataclasses
+    >>> from keras_alexnet.models.difference import difference
+    >>> smaller = dataclasses.replace(PAPER_RECIPE, batch_size=64)
+    >>> print(difference(PAPER_RECIPE, smaller))
+    batch_size: 128 -> 64
 
-        Args:
-            name: What it is called in tables.
-            batch_size: Examples per step.
-            epochs: Passes over the training set.
-            learning_rate: The first one.
-            momentum, weight_decay, bias_multiplier: As in `AlexNetSGD`.
-            schedule: `"plateau"`, `"as_run"`, `"cosine"` or `"constant"`.
-            division: What `"plateau"` divides the learning rate by.
-            divisions: How many times, before it stops.
-            patience: Epochs without a better validation error before that.
-            crop: `"random"` or `"center"`.
-            flip: Whether half of the images are mirrored.
-            color_sigma: Standard deviation of the color noise, in standard
-                deviations of the training set's pixels along a component.
-            color_division: Whether images are divided by `1 + color_sigma`.
-            initialization: `None` for the architecture's own or `"he"`.
-            pixel_std: What centered pixels are divided by; `None` for the
-                architecture's own.
-            multipliers: Tuple of pairs of a layer's name and the factor of its
-                learning rate, see `AlexNetSGD`.
-            warmup_epochs: Epochs in which the rate of `"cosine"` rises linearly
-                to `learning_rate`, before it falls.
+    Args:
+        name: What it is called in tables.
+        batch_size: Examples per step.
+        epochs: Passes over the training set.
+        learning_rate: The first one.
+        momentum, weight_decay, bias_multiplier: As in `AlexNetSGD`.
+        schedule: `"plateau"`, `"as_run"`, `"cosine"`, `"constant"` or
+            `"steps"`.
+        division: What `"plateau"` and `"steps"` divide the learning rate by.
+        divisions: How many times, before it stops.
+        patience: Epochs without a better validation error before that.
+        milestones: Shares of the epochs after which `"steps"` divides.
+        crop: `"random"` or `"center"`.
+        flip: Whether half of the images are mirrored.
+        color_sigma: Standard deviation of the color noise, in standard
+            deviations of the training set's pixels along a component.
+        color_division: Whether images are divided by `1 + color_sigma`.
+        initialization: `None` for the architecture's own or `"he"`.
+        pixel_std: What centered pixels are divided by; `None` for the
+            architecture's own.
+        multipliers: Tuple of pairs of a layer's name and the factor of its
+            learning rate, see `AlexNetSGD`.
+        warmup_epochs: Epochs in which the rate of `"cosine"` rises linearly
+            to `learning_rate`, before it falls.
+        weight_decays: Tuple of pairs of a layer's name and the decay of its
+            weights, where that is not `weight_decay`.
 
-        Raises:
-            ValueError: If a value is out of its range; the message names the
-                field.
+    Raises:
+        ValueError: If a value is out of its range; the message names the
+            field.
     """
 
     name: str = "paper"
@@ -96,6 +98,8 @@ class Recipe:
     divisions: int = 3
     # Ours: the paper's author judged by eye.
     patience: int = 5
+    # The author of the CIFAR nets named his epochs.
+    milestones: tuple = ()
     # Section 4.1: "random 224x224 patches".
     crop: str = "random"
     # Section 4.1: "and their horizontal reflections".
@@ -111,6 +115,8 @@ class Recipe:
     # Section 5: "an equal learning rate for all layers".
     multipliers: tuple = ()
     warmup_epochs: float = 0.0
+    # None in the paper's network; each CIFAR net has some.
+    weight_decays: tuple = ()
 
     def __str__(self):
         return describe(self)
@@ -153,6 +159,18 @@ class Recipe:
                 "`pixel_std` must be positive, or `None`. "
                 f"Received: pixel_std={self.pixel_std!r}"
             )
+        for name, decay in self.weight_decays:
+            if not (isinstance(decay, numbers.Real) and decay >= 0):
+                raise ValueError(
+                    "`weight_decays` must be pairs of a layer's name and a "
+                    f"decay of 0 or more. Received: {(name, decay)!r}"
+                )
+        rising = sorted({0.0, 1.0, *self.milestones})
+        if list(self.milestones) != rising[1:-1]:
+            raise ValueError(
+                "`milestones` must be rising shares of the epochs, between 0 "
+                f"and 1. Received: milestones={self.milestones}"
+            )
 
     def prepare(self, architecture):
         """The architecture as this recipe initializes and scales it.
@@ -192,7 +210,8 @@ class Recipe:
 
         Args:
             architecture: An `Architecture`; its mean color is the one about
-                which `color_division` shrinks.
+                which `color_division` shrinks, and crops are cut from images
+                of its `image_size`.
 
         Returns:
             Dict.
@@ -201,7 +220,7 @@ class Recipe:
 
         >>> from keras_alexnet.models.presets import CAFFE
         >>> sorted(PAPER_RECIPE.augmentation(CAFFE))
-        ['batch_size', 'color', 'crop', 'flip']
+        ['batch_size', 'color', 'crop', 'flip', 'resize']
         """
         color = self.color_sigma > 0 and PCAColorAugmentation(
             self.color_sigma,
@@ -213,6 +232,7 @@ class Recipe:
             "crop": self.crop,
             "flip": self.flip,
             "color": color,
+            "resize": architecture.image_size,
         }
 
     def optimizer(self, **kwargs):
@@ -226,6 +246,7 @@ class Recipe:
             momentum=self.momentum,
             weight_decay=self.weight_decay,
             bias_multiplier=self.bias_multiplier,
+            weight_decays=dict(self.weight_decays),
             **{"multipliers": dict(self.multipliers), **kwargs},
         )
 

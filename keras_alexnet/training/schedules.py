@@ -201,15 +201,7 @@ class AsRunSchedule(keras.callbacks.Callback):
         return [row[1:] for row in AS_RUN if row[0] <= position][-1]
 
     def on_epoch_begin(self, epoch, logs=None):
-        optimizer = self.model.optimizer
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-        if not isinstance(optimizer, AlexNetSGD):
-            raise TypeError(
-                "`AsRunSchedule` needs an `AlexNetSGD` as the optimizer. "
-                f"Received: {type(optimizer).__name__}"
-            )
-        if not optimizer.built:
-            optimizer.build(self.model.trainable_variables)
+        optimizer = _alexnet_sgd(self)
         share, first_layer, noise = self.phase(epoch)
         optimizer.learning_rate = self.learning_rate * share
         optimizer.set_multiplier(self.first_layer, first_layer)
@@ -220,6 +212,77 @@ class AsRunSchedule(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs["learning_rate"] = _rate(self.model.optimizer)
+
+
+class StepSchedule(keras.callbacks.Callback):
+    """Divides the learning rate of the weights before given epochs.
+
+    The author of the CIFAR nets lowered the rate of the weights alone (`epsW`
+    and not `epsB`): the biases keep theirs.
+
+    Args:
+        learning_rate: Float, the first.
+        epochs: Sequence of integers; the rate is divided before each.
+        factor: Float, the divisor. Defaults to `10`.
+        bias_multiplier: Float, of the biases' rate. Defaults to `2`.
+
+    Raises:
+        ValueError: If `factor` is not more than 1.
+        TypeError: If the model's optimizer is no `AlexNetSGD`.
+
+    Example:
+
+    >>> schedule = StepSchedule(0.001, epochs=(140, 150))
+    >>> [schedule.share(epoch) for epoch in (139, 140, 150)]
+    [1.0, 0.1, 0.01]
+
+    Reference: `docs/Methodology.md` of cuda-convnet.
+    """
+
+    def __init__(self, learning_rate, epochs, factor=10, bias_multiplier=2.0):
+        super().__init__()
+        if factor <= 1:
+            raise ValueError(
+                f"`factor` must be more than 1. Received: factor={factor}"
+            )
+        self.learning_rate = learning_rate
+        self.epochs = tuple(epochs)
+        self.factor = factor
+        self.bias_multiplier = bias_multiplier
+
+    def share(self, epoch):
+        """The learning rate in an epoch, as a share of the first.
+
+        Args:
+            epoch: Integer.
+
+        Returns:
+            Float.
+        """
+        return 1 / self.factor ** sum(epoch >= first for first in self.epochs)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        optimizer = _alexnet_sgd(self)
+        share = self.share(epoch)
+        optimizer.learning_rate = self.learning_rate * share
+        optimizer.bias_multiplier = self.bias_multiplier / share
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["learning_rate"] = _rate(self.model.optimizer)
+
+
+def _alexnet_sgd(callback):
+    """The optimizer of a callback's model, built."""
+    optimizer = callback.model.optimizer
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if not isinstance(optimizer, AlexNetSGD):
+        raise TypeError(
+            f"`{type(callback).__name__}` needs an `AlexNetSGD` as the "
+            f"optimizer. Received: {type(optimizer).__name__}"
+        )
+    if not optimizer.built:
+        optimizer.build(callback.model.trainable_variables)
+    return optimizer
 
 
 def _rate(optimizer):

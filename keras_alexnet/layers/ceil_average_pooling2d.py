@@ -1,0 +1,117 @@
+import keras
+from keras import ops
+
+from keras_alexnet.layers.grouped_conv2d import zeros_to_round_up
+
+
+@keras.saving.register_keras_serializable("keras_alexnet")
+class CeilAveragePooling2D(keras.layers.AveragePooling2D):
+    """Average pooling whose output size is rounded up, as in 2011.
+
+    ```
+    size_out = 1 + ceil((size - pool_size) / strides)
+    ```
+
+    The last window may hang over the bottom and right edges. The average is
+    taken over the pixels that exist: it is divided by their number and not by
+    the area of the whole window. Caffe divides by the whole window there.
+
+    Args:
+        pool_size: Integer or pair. Defaults to `(2, 2)`.
+        strides: Integer or pair, at most `pool_size`. Defaults to `pool_size`.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to
+            `keras.config.image_data_format()`.
+        **kwargs: `name`, `dtype` and other base layer arguments.
+
+    Call arguments:
+        inputs: Tensor of rank 4.
+
+    Returns:
+        Tensor of rank 4.
+
+    Raises:
+        ValueError: If a stride is larger than the window, for then the last
+            window could lie outside the image.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import keras_alexnet
+    >>> pool = keras_alexnet.layers.CeilAveragePooling2D(3, 2)
+    >>> y = pool(np.full((1, 4, 4, 1), 8, "float32"))
+    >>> y.shape[1:3] == (2, 2), float(keras.ops.min(y))
+    (True, 8.0)
+
+    Reference: `regionSize` in `cudaconv2/conv_util.cuh` of cuda-convnet.
+    """
+
+    def __init__(
+        self, pool_size=(2, 2), strides=None, data_format=None, **kwargs
+    ):
+        super().__init__(
+            pool_size, strides=strides, data_format=data_format, **kwargs
+        )
+        if any(
+            stride > size
+            for stride, size in zip(self.strides, self.pool_size, strict=True)
+        ):
+            raise ValueError(
+                "`strides` must not exceed `pool_size`. Received: "
+                f"pool_size={self.pool_size}, strides={self.strides}"
+            )
+
+    def call(self, inputs):
+        shape = ops.shape(inputs)
+        zeros = self._zeros(shape)
+        # A side that is known only when the graph runs may need some, too.
+        some = {
+            axis: count
+            for axis, count in zeros.items()
+            if not isinstance(count, int) or count
+        }
+        if not some:
+            return super().call(inputs)
+        pads = [(0, some.get(axis, 0)) for axis in range(4)]
+        outputs = super().call(ops.pad(inputs, pads))
+        for axis, count in some.items():
+            outputs = outputs * self._correction(outputs, axis, count)
+        return outputs
+
+    def compute_output_shape(self, input_shape):
+        padded = list(input_shape)
+        for axis, zeros in self._zeros(input_shape).items():
+            if padded[axis] is not None:
+                padded[axis] += zeros
+        return super().compute_output_shape(tuple(padded))
+
+    def get_config(self):
+        config = super().get_config()
+        # Always "valid": not an argument of this layer.
+        del config["padding"]
+        return config
+
+    def _correction(self, outputs, axis, zeros):
+        """Turns averages over whole windows into those over real pixels.
+
+        Only the last window along an axis holds zeros of the padding, because
+        there are fewer of them than pixels in a stride.
+        """
+        size = self.pool_size[self._axes.index(axis)]
+        count = ops.shape(outputs)[axis]
+        shape = [1] * 4
+        shape[axis] = count
+        zeros = ops.cast(zeros, outputs.dtype)
+        last = ops.cast(ops.arange(count) == count - 1, outputs.dtype)
+        return ops.reshape(1 + last * zeros / (size - zeros), shape)
+
+    @property
+    def _axes(self):
+        return (1, 2) if self.data_format == "channels_last" else (2, 3)
+
+    def _zeros(self, shape):
+        return {
+            axis: zeros_to_round_up(shape[axis], size, stride)
+            for axis, size, stride in zip(
+                self._axes, self.pool_size, self.strides, strict=True
+            )
+        }
