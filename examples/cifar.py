@@ -24,10 +24,10 @@ from absl import app
 from absl import flags
 
 from keras_alexnet.data import load_source
-from keras_alexnet.models import cifar as networks
+from keras_alexnet.models import cifar_presets as networks
+from keras_alexnet.studies import Experiment
 from keras_alexnet.training import cifar_recipes as recipes
 from keras_alexnet.training.callbacks import StopBelow
-from keras_alexnet.tuning import Experiment
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("study", "figure_1", ["figure_1", "lrn"], "What is run.")
@@ -75,23 +75,20 @@ def train(name, architecture, recipe, seed, source, split="test", callbacks=()):
 def figure_1():
     whole = load_source("cifar10", FLAGS.data_dir)
     part = load_source("cifar10", FLAGS.data_dir, holdout=0.2)
+    chosen = {}
     for activation in ("relu", "tanh"):
         network = dataclasses.replace(networks.FIGURE_1, activation=activation)
         rate = best_rate(activation, network, part)
         print(f"{activation}: rate {rate:g}", flush=True)
         recipe = dataclasses.replace(recipes.FIGURE_1, learning_rate=rate)
-        for seed in range(FLAGS.seeds):
-            train(
-                activation,
-                network,
-                recipe,
-                seed,
-                whole,
-                callbacks=[StopBelow("top1_error", TARGET)],
-            )
+        chosen[activation] = network, recipe
+    for seed in range(FLAGS.seeds):
+        for activation, (network, recipe) in chosen.items():
+            stop = StopBelow("top1_error", TARGET)
+            train(activation, network, recipe, seed, whole, callbacks=[stop])
 
 
-def best_rate(activation, network, source, epochs=4):
+def best_rate(activation, network, source, epochs=2):
     """The power of two times 0.001 after which held-out error is least."""
     found = {}
 
@@ -109,9 +106,9 @@ def best_rate(activation, network, source, epochs=4):
                 source,
                 split="holdout",
             )
-            found[power] = 1.0 if run["top1_error"] is None else run[
-                "top1_error"
-            ]
+            found[power] = (
+                1.0 if run["top1_error"] is None else run["top1_error"]
+            )
         return found[power]
 
     best = 0

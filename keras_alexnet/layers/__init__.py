@@ -8,6 +8,9 @@ from keras_alexnet.layers.grouped_conv2d import GroupedConv2D as GroupedConv2D
 from keras_alexnet.layers.local_response_normalization import (
     LocalResponseNormalization as LocalResponseNormalization,
 )
+from keras_alexnet.layers.locally_connected2d import (
+    LocallyConnected2D as LocallyConnected2D,
+)
 from keras_alexnet.layers.mean_subtraction import (
     MeanSubtraction as MeanSubtraction,
 )

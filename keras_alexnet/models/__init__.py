@@ -1,6 +1,7 @@
 from keras_alexnet.models.alexnet import AlexNet as AlexNet
 from keras_alexnet.models.architecture import Architecture as Architecture
 from keras_alexnet.models.caffe_import import read_mean_image as read_mean_image
+from keras_alexnet.models.cifar import CIFARNet as CIFARNet
 from keras_alexnet.models.cost import multiply_adds as multiply_adds
 from keras_alexnet.models.cost import neurons as neurons
 from keras_alexnet.models.difference import difference as difference

@@ -15,6 +15,7 @@ from keras_alexnet.layers.grouped_conv2d import GroupedConv2D
 from keras_alexnet.layers.local_response_normalization import (
     LocalResponseNormalization,
 )
+from keras_alexnet.layers.locally_connected2d import LocallyConnected2D
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 from keras_alexnet.models.geometry import minimum_input_size
 from keras_alexnet.models.network import Network
@@ -144,12 +145,16 @@ def _convolution(x, architecture, index):
     name = architecture.conv_names[index]
     stages = architecture.stages[index]
     fused = stages[:1] == ("activation",)
-    convolution = GroupedConv2D(
+    # An unshared one sees all columns.
+    groups = architecture.groups(name)
+    unshared = name in architecture.unshared
+    kind = LocallyConnected2D if unshared else GroupedConv2D
+    convolution = kind(
         architecture.filters[index],
         architecture.kernel_sizes[index],
         strides=architecture.strides[index],
         padding=architecture.paddings[index],
-        groups=architecture.groups(name),
+        **({} if unshared else {"groups": groups}),
         activation=architecture.activation if fused else None,
         name=name,
         **_initializers(
@@ -157,7 +162,7 @@ def _convolution(x, architecture, index):
             name,
             fan_in=architecture.kernel_sizes[index] ** 2
             * _channels(x)
-            // architecture.groups(name),
+            // groups,
         ),
     )
     x = apply(convolution, x)

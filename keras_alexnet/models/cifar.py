@@ -1,106 +1,71 @@
-"""The author's networks for CIFAR-10, from before the paper."""
-
-import dataclasses
+"""The author's networks for CIFAR-10, as `keras.Model`s."""
 
 from keras_alexnet.models.alexnet import AlexNet
-from keras_alexnet.models.architecture import Architecture
-from keras_alexnet.models.architecture import choose
 
-# What all five have: one column, weights only as regular as `wc` makes them,
-# biases of 0 (the default, layer.py:833), and pooling by windows of 3.
-_COMMON = Architecture(
-    columns=1,
-    cross=(),
-    fc_units=(),
-    dropout=0.0,
-    # :29 shows CIFAR-10's images whole where there are no translations.
-    input_size=32,
-    image_size=32,
-    # The mean color of the 50,000 training images.
-    pixel_mean=(125.31, 122.96, 113.86),
-    # layer.py:1183 divides the scale by the window; `minDiv` is 1.
-    lrn_k=1.0,
-    lrn_n=9,
-    lrn_alpha=1e-3,
-    lrn_convention="mean",
-    spatial_n=3,
-    spatial_alpha=5e-5,
-    name="cifar_common",
-    filters=(32, 32, 64),
-    kernel_sizes=(5, 5, 5),
-    strides=(1, 1, 1),
-    paddings=("same", "same", "same"),
-    # example-layers/layers-19pct.cfg: ReLU follows the pooling of conv1.
-    stages=("pool activation", "activation pool", "activation pool"),
-    average_pools=("conv2", "conv3"),
-    initial_stds=(1e-4, 0.01, 0.01, 0.01),
-    initial_biases=(0.0,) * 4,
-)
 
-# example-layers/layers-80sec.cfg: "26% error on CIFAR-10 in 80 seconds".
-CIFAR_26 = dataclasses.replace(
-    _COMMON,
-    name="cifar_26",
-    fc_units=(64,),
-    initial_stds=(1e-4, 0.01, 0.01, 0.1, 0.1),
-    initial_biases=(0.0,) * 5,
-)
+def CIFARNet(
+    include_top=True,
+    weights=None,
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=10,
+    classifier_activation="softmax",
+    name="cifarnet",
+    architecture="cifar_13",
+    include_preprocessing=False,
+):
+    """Builds one of the author's networks for CIFAR-10.
 
-# example-layers/layers-19pct.cfg: "19% error on CIFAR-10 in 20 minutes".
-CIFAR_19 = dataclasses.replace(_COMMON, name="cifar_19")
+    `AlexNet` builds them; only the defaults are others. The author's layers
+    `local3` and `local4` are called `conv3` and `conv4` here, and the last
+    layer, his `fc10`, is called `fc6` (`fc7` where there is a hidden one).
 
-# example-layers/layers-18pct.cfg: the norm within each map after two poolings.
-CIFAR_18 = dataclasses.replace(
-    _COMMON,
-    name="cifar_18",
-    stages=(
-        "pool activation spatial_norm",
-        "activation pool spatial_norm",
-        "activation pool",
-    ),
-)
+    | architecture | error, his word | images | what it is |
+    |---|---|---|---|
+    | `"cifar_26"` | 26 % in 80 s | 32 x 32 | three convolutions, 64 units |
+    | `"cifar_19"` | 19 % in 20 min | 32 x 32 | three convolutions |
+    | `"cifar_18"` | 18 % in 20 min | 32 x 32 | with norms within each map |
+    | `"cifar_13"` | 13 % in 25 min | crops of 24 | unshared convolutions |
+    | `"cifar_11"` | 11 % in 75 min | crops of 24 | with LRN, wider |
+    | `"figure_1"` | | 32 x 32 | the 19 % net, for Figure 1 of the paper |
 
-# example-layers/layers-conv-local-13pct.cfg: local3 and local4 are unshared.
-CIFAR_13 = dataclasses.replace(
-    _COMMON,
-    name="cifar_13",
-    input_size=24,
-    filters=(64, 64, 32, 32),
-    kernel_sizes=(5, 5, 3, 3),
-    strides=(1, 1, 1, 1),
-    paddings=("same",) * 4,
-    stages=("activation pool", "activation pool", "activation", "activation"),
-    average_pools=(),
-    unshared=("conv3", "conv4"),
-    initial_stds=(1e-4, 0.01, 0.04, 0.04, 0.01),
-    initial_biases=(0.0,) * 5,
-)
+    Args:
+        include_top, input_tensor, input_shape, pooling, classifier_activation:
+            As of `AlexNet`.
+        weights: `None` (random) or the path of a weights file. Defaults to
+            `None`.
+        classes: Integer. Defaults to `10`.
+        name: String. Defaults to `"cifarnet"`.
+        architecture: One of the names above, or any `Architecture`. Defaults
+            to `"cifar_13"`.
+        include_preprocessing: Boolean. Whether mean subtraction is the first
+            layer. Defaults to `False`.
 
-# cuda-convnet2 layers/layers-cifar10-11pct.cfg: the norms, and a wider local3.
-CIFAR_11 = dataclasses.replace(
-    CIFAR_13,
-    name="cifar_11",
-    filters=(64, 64, 64, 32),
-    stages=(
-        "activation pool norm",
-        "activation norm pool",
-        "activation",
-        "activation",
-    ),
-)
+    Returns:
+        A `keras.Model`.
 
-# The paper does not say which "four-layer convolutional neural network" its
-# Figure 1 is of. The 19 % net is the author's plainest of four layers.
-FIGURE_1 = dataclasses.replace(CIFAR_19, name="figure_1")
+    Raises:
+        ValueError: As of `AlexNet`.
 
-PRESETS = {
-    preset.name: preset
-    for preset in (
-        CIFAR_26,
-        CIFAR_19,
-        CIFAR_18,
-        CIFAR_13,
-        CIFAR_11,
-        FIGURE_1,
+    Example:
+
+    >>> from keras_alexnet.models import CIFARNet
+    >>> CIFARNet(architecture="cifar_11").count_params()
+    2112970
+
+    Reference: [cuda-convnet](https://code.google.com/archive/p/cuda-convnet),
+    `example-layers`; the 11 % net is in cuda-convnet2, `layers`.
+    """
+    return AlexNet(
+        include_top=include_top,
+        weights=weights,
+        input_tensor=input_tensor,
+        input_shape=input_shape,
+        pooling=pooling,
+        classes=classes,
+        classifier_activation=classifier_activation,
+        name=name,
+        architecture=architecture,
+        include_preprocessing=include_preprocessing,
     )
-}

@@ -4,12 +4,15 @@ import math
 
 import keras
 
+from keras_alexnet.layers.locally_connected2d import LocallyConnected2D
+
 
 def multiply_adds(model):
     """Multiply-adds of one image's forward pass, per layer with weights.
 
     ```
     convolution: pixels_out * filters * kernel_area * channels_in / groups
+    unshared:    as many as a convolution's
     dense:       units_in * units_out
     ```
 
@@ -37,7 +40,8 @@ def multiply_adds(model):
             found[layer.name] = kernel * math.prod(
                 shape[2:] if first else shape[1:3]
             )
-        elif isinstance(layer, keras.layers.Dense):
+        elif isinstance(layer, keras.layers.Dense | LocallyConnected2D):
+            # Each weight is used once.
             found[layer.name] = math.prod(layer.kernel.shape)
     return found
 
@@ -64,5 +68,8 @@ def neurons(model):
     return {
         layer.name: math.prod(layer.output.shape[1:])
         for layer in model.layers
-        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)
+        if isinstance(
+            layer,
+            keras.layers.Conv2D | keras.layers.Dense | LocallyConnected2D,
+        )
     }

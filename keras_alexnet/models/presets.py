@@ -3,6 +3,7 @@
 import dataclasses
 
 from keras_alexnet.models.architecture import Architecture
+from keras_alexnet.models.cifar_presets import CIFAR_ARCHITECTURES
 
 PAPER = Architecture()
 
@@ -110,7 +111,7 @@ OWT = dataclasses.replace(
 ARCHITECTURES = {
     preset.name: preset
     for preset in (PAPER, CODE_2012, ONE_GPU, SIX_CONV, CAFFE, CAFFENET, OWT)
-}
+} | CIFAR_ARCHITECTURES
 
 
 def resolve_architecture(architecture):
@@ -118,7 +119,8 @@ def resolve_architecture(architecture):
 
     Args:
         architecture: An `Architecture` or one of `"paper"`, `"code_2012"`,
-            `"one_gpu"`, `"six_conv"`, `"caffe"`, `"caffenet"`, `"owt"`.
+            `"one_gpu"`, `"six_conv"`, `"caffe"`, `"caffenet"`, `"owt"`, or
+            one of the CIFAR nets, see `CIFARNet`.
 
     Returns:
         An `Architecture`.
