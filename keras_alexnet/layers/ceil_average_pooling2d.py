@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from keras_alexnet.layers.ceil_max_pooling2d import rounds_up_as_same
 from keras_alexnet.layers.grouped_conv2d import zeros_to_round_up
 
 
@@ -61,6 +62,11 @@ class CeilAveragePooling2D(keras.layers.AveragePooling2D):
             )
 
     def call(self, inputs):
+        if rounds_up_as_same(inputs.shape, self._zeros(inputs.shape), self):
+            # TensorFlow's average is over the pixels that exist, too.
+            return ops.average_pool(
+                inputs, self.pool_size, self.strides, "same", self.data_format
+            )
         shape = ops.shape(inputs)
         zeros = self._zeros(shape)
         # A side that is known only when the graph runs may need some, too.

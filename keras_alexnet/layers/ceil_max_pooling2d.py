@@ -62,6 +62,10 @@ class CeilMaxPooling2D(keras.layers.MaxPooling2D):
             )
 
     def call(self, inputs):
+        if rounds_up_as_same(inputs.shape, self._pads(inputs.shape), self):
+            return ops.max_pool(
+                inputs, self.pool_size, self.strides, "same", self.data_format
+            )
         pads = [(0, 0)] * 4
         shape = ops.shape(inputs)
         for axis, pad in self._pads(shape).items():
@@ -92,3 +96,34 @@ class CeilMaxPooling2D(keras.layers.MaxPooling2D):
                 axes, self.pool_size, self.strides, strict=True
             )
         }
+
+
+def rounds_up_as_same(shape, zeros, layer):
+    """Whether TensorFlow's padding `"same"` makes the windows of a layer.
+
+    It does where both sides lack one pixel, such as 24 pixels for windows of 3
+    at a stride of 2; then no padded copy of the images is needed.
+
+    Args:
+        shape: Tuple, of the inputs.
+        zeros: Dict of axis to the pixels that hang over.
+        layer: A pooling layer.
+
+    Returns:
+        Boolean.
+
+    Example:
+
+    >>> layer = CeilMaxPooling2D(3, 2)
+    >>> rounds_up_as_same((8, 24, 24, 1), {1: 1, 2: 1}, layer)
+    True
+    """
+    if keras.backend.backend() != "tensorflow":
+        return False
+    windows = zip(zeros.items(), layer.pool_size, layer.strides, strict=True)
+    return all(
+        shape[axis] is not None
+        and count == 1
+        and -(-shape[axis] // stride) == 1 + (shape[axis] + 1 - size) // stride
+        for (axis, count), size, stride in windows
+    )
