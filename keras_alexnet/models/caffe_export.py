@@ -135,6 +135,9 @@ def _check_expressible(architecture, input_size):
         and architecture.columns > 1
         and not architecture.lrn_across_columns,
         "stages": "spatial_norm" in stages,
+        "unshared": bool(architecture.unshared),
+        # Caffe divides by the whole window at the edges, too.
+        "average_pools": bool(architecture.average_pools),
         "cross": any(
             architecture.groups(name) > 1 for name in architecture.fc_names
         ),

@@ -108,6 +108,10 @@ def _facts(architecture, size):
         facts[f"kernel size of {name}"] = architecture.kernel_sizes[index]
         facts[f"stride of {name}"] = architecture.strides[index]
         facts[f"padding of {name}"] = _padding(architecture, index, size)
+        facts[f"unshared weights of {name}"] = name in architecture.unshared
+        if "pool" in architecture.stages[index]:
+            average = name in architecture.average_pools
+            facts[f"averages behind {name}"] = average
     for name in architecture.layer_names:
         facts[f"groups of {name}"] = architecture.groups(name)
     stages = {stage for layer in architecture.stages for stage in layer}

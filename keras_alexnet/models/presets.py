@@ -108,10 +108,11 @@ OWT = dataclasses.replace(
     mean="color",
 )
 
-ARCHITECTURES = {
+IMAGENET_ARCHITECTURES = {
     preset.name: preset
     for preset in (PAPER, CODE_2012, ONE_GPU, SIX_CONV, CAFFE, CAFFENET, OWT)
-} | CIFAR_ARCHITECTURES
+}
+ARCHITECTURES = IMAGENET_ARCHITECTURES | CIFAR_ARCHITECTURES
 
 
 def resolve_architecture(architecture):

@@ -51,6 +51,8 @@ def without_conv(architecture, number):
         paddings=_fitting_paddings(architecture, left_out, kernels, strides),
         stages=_drop(architecture.stages, place),
         cross=_renumbered(architecture, left_out),
+        unshared=_moved(architecture, architecture.unshared, left_out),
+        average_pools=_moved(architecture, architecture.average_pools, place),
         initial_stds=_drop(architecture.initial_stds, left_out),
         initial_biases=_drop(architecture.initial_biases, left_out),
     )
@@ -98,6 +100,13 @@ def _renumbered(architecture, left_out):
     new[names[left_out]] = names[min(left_out, len(names) - 2)]
     cross = [new.get(name, name) for name in architecture.cross]
     return tuple(dict.fromkeys(cross))
+
+
+def _moved(architecture, chosen, dropped):
+    """Names of layers after one that is dropped, which is not among them."""
+    names = architecture.conv_names
+    new = dict(zip(_drop(names, dropped), names, strict=False))
+    return tuple(new[name] for name in chosen if name in new)
 
 
 def _drop(values, index):

@@ -4,6 +4,7 @@ from keras_alexnet.training.backup import ResumableBackup as ResumableBackup
 from keras_alexnet.training.callbacks import DivergenceGuard as DivergenceGuard
 from keras_alexnet.training.callbacks import EpochSeek as EpochSeek
 from keras_alexnet.training.callbacks import KeepBest as KeepBest
+from keras_alexnet.training.callbacks import StopBelow as StopBelow
 from keras_alexnet.training.fit import fit as fit
 from keras_alexnet.training.fit import make_schedule as make_schedule
 from keras_alexnet.training.metrics import TopKError as TopKError

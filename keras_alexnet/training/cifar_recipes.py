@@ -91,7 +91,7 @@ FIGURE_1 = dataclasses.replace(
     _COMMON, name="figure_1", epochs=60, schedule="constant"
 )
 
-PRESETS = {
+CIFAR_RECIPES = {
     recipe.name: recipe
     for recipe in (
         CIFAR_26,

@@ -11,7 +11,7 @@ from keras_alexnet.models import OWT
 from keras_alexnet.models import PAPER
 from keras_alexnet.models import multiply_adds
 from keras_alexnet.models import neurons
-from keras_alexnet.models.presets import ARCHITECTURES
+from keras_alexnet.models.presets import IMAGENET_ARCHITECTURES
 
 TINY = dataclasses.replace(
     PAPER, filters=(8, 16, 24, 24, 16), fc_units=(32, 32)
@@ -225,9 +225,9 @@ def test_forward_pass_equals_pytorch(architecture):
     np.testing.assert_allclose(got, want, atol=1e-4 * np.abs(want).max())
 
 
-@pytest.mark.parametrize("preset", ARCHITECTURES)
+@pytest.mark.parametrize("preset", IMAGENET_ARCHITECTURES)
 def test_every_preset_runs_and_saves(preset, tmp_path):
-    full = ARCHITECTURES[preset]
+    full = IMAGENET_ARCHITECTURES[preset]
     narrow = dataclasses.replace(
         full,
         filters=tuple(width // 8 for width in full.filters),

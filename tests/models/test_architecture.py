@@ -7,7 +7,7 @@ from keras_alexnet.models.difference import difference
 from keras_alexnet.models.geometry import conv_size
 from keras_alexnet.models.geometry import minimum_input_size
 from keras_alexnet.models.geometry import sizes
-from keras_alexnet.models.presets import ARCHITECTURES
+from keras_alexnet.models.presets import IMAGENET_ARCHITECTURES
 from keras_alexnet.models.presets import PAPER
 from keras_alexnet.models.presets import resolve_architecture
 
@@ -16,7 +16,9 @@ def vary(**changes):
     return dataclasses.replace(PAPER, **changes)
 
 
-@pytest.mark.parametrize("preset", ARCHITECTURES.values(), ids=ARCHITECTURES)
+@pytest.mark.parametrize(
+    "preset", IMAGENET_ARCHITECTURES.values(), ids=IMAGENET_ARCHITECTURES
+)
 def test_every_preset_keeps_the_sizes_of_the_paper(preset):
     found = sizes(preset)
     assert [found[f"conv{i}"] for i in (1, 2, 3, 4, 5)] == [55, 27, 13, 13, 13]
@@ -98,6 +100,11 @@ def test_resolve():
         ({"paddings": ("full",) * 5}, "`paddings` must be of"),
         ({"initial_biases": ("x",) * 8}, "`initial_biases` must be of"),
         ({"cross": ("conv9",)}, "`cross` must name layers among"),
+        ({"unshared": ("fc6",)}, "`unshared` must name layers among"),
+        ({"average_pools": ("pool1",)}, "`average_pools` must name layers"),
+        ({"unshared": ("conv2",)}, "must see all columns.*columns=2"),
+        ({"unshared": ("conv1",)}, "its padding must be .*paddings="),
+        ({"image_size": 200}, "`image_size` must be at least `input_size`"),
         ({"columns": 0}, "`columns` must be 1 or more"),
         ({"columns": 5}, "width of conv1 must be divisible .* columns=5"),
         ({"fc_units": (4096, 4095)}, "width of fc7 must be divisible"),

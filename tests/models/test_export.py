@@ -7,7 +7,7 @@ from small_networks import build
 from small_networks import predict
 from small_networks import small
 
-from keras_alexnet.models.presets import ARCHITECTURES
+from keras_alexnet.models.presets import IMAGENET_ARCHITECTURES
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip(
@@ -72,7 +72,7 @@ FAST = ("caffe", "code_2012")
     "preset",
     [
         pytest.param(name, marks=() if name in FAST else pytest.mark.slow)
-        for name in ARCHITECTURES
+        for name in IMAGENET_ARCHITECTURES
     ],
 )
 @pytest.mark.parametrize(

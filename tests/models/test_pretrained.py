@@ -16,7 +16,7 @@ from small_networks import small
 
 from keras_alexnet.models import pretrained
 from keras_alexnet.models import save_weights
-from keras_alexnet.models.presets import ARCHITECTURES
+from keras_alexnet.models.presets import IMAGENET_ARCHITECTURES
 from keras_alexnet.models.pretrained import architecture_of
 from keras_alexnet.models.pretrained import load_weights
 from keras_alexnet.weights import published
@@ -125,11 +125,13 @@ FITS = {
 
 def narrow(preset):
     """A preset with a sixteenth of its own filters."""
-    filters = tuple(count // 16 for count in ARCHITECTURES[preset].filters)
+    filters = tuple(
+        count // 16 for count in IMAGENET_ARCHITECTURES[preset].filters
+    )
     return small(preset, input_size=99, filters=filters)
 
 
-@pytest.mark.parametrize("preset", ARCHITECTURES)
+@pytest.mark.parametrize("preset", IMAGENET_ARCHITECTURES)
 @pytest.mark.parametrize("file", FITS)
 def test_what_can_be_loaded_into_what(file, preset, tmp_path):
     source = narrow(file)

@@ -7,6 +7,7 @@ import pytest
 from keras_alexnet.training import AlexNetSGD
 from keras_alexnet.training import DivergenceGuard
 from keras_alexnet.training import EpochSeek
+from keras_alexnet.training import StopBelow
 
 
 def make_model(classes=3, loss="sparse_categorical_crossentropy", rate=0.1):
@@ -96,3 +97,16 @@ def test_epoch_seek():
         callbacks=[EpochSeek(data)],
     )
     assert data.epochs == [2, 3, 4]
+
+
+@pytest.mark.parametrize("value, epochs", [(9.0, 1), (-1.0, 3)])
+def test_training_ends_below_a_value(value, epochs):
+    stop = StopBelow("loss", value)
+    history = fit(make_model(), *make_batches(), epochs=3, callbacks=[stop])
+    assert len(history["loss"]) == epochs
+
+
+def test_stopping_needs_a_logged_value():
+    stop = StopBelow("top1_error", 0.25)
+    with pytest.raises(ValueError, match=r"\['loss'\].*'top1_error'"):
+        fit(make_model(), *make_batches(), callbacks=[stop])

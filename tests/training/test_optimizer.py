@@ -107,6 +107,43 @@ def test_two_steps_by_hand():
     assert numpy_of(variables["w"])[0] == pytest.approx(0.6325)
 
 
+def test_a_layer_may_have_a_decay_of_its_own():
+    rng = np.random.default_rng(0)
+    variables = make_variables(rng)
+    w = {path: numpy_of(v).astype("float64") for path, v in variables.items()}
+    v = {path: np.zeros(shape) for path, shape in SHAPES.items()}
+    optimizer = AlexNetSGD(
+        0.1, weight_decay=0.5, weight_decays={"conv1": 0.25, "fc8": 0.0}
+    )
+    assert AlexNetSGD.from_config(optimizer.get_config()).weight_decays == {
+        "conv1": 0.25,
+        "fc8": 0.0,
+    }
+    for _ in range(2):
+        gradients = make_gradients(rng)
+        apply(optimizer, gradients, variables)
+        for path in SHAPES:
+            rate, decays = rates(path, 0.1, 2.0, {})
+            decay = {"conv1/kernel": 0.25}.get(path, 0.0) if decays else 0.0
+            numpy_step(w[path], v[path], gradients[path], rate, 0.9, decay)
+    for path, variable in variables.items():
+        np.testing.assert_allclose(numpy_of(variable), w[path], rtol=1e-5)
+
+
+def test_other_layers_keep_the_common_decay():
+    with keras.name_scope("conv2"):
+        variables = {"w": keras.Variable([1.0], name="kernel")}
+    with keras.name_scope("fc8"):
+        variables["v"] = keras.Variable([1.0], name="kernel")
+    optimizer = AlexNetSGD(
+        0.1, momentum=0.0, weight_decay=0.5, weight_decays={"fc8": 1.0}
+    )
+    gradients = {name: np.zeros(1, "float32") for name in variables}
+    apply(optimizer, gradients, variables)
+    assert numpy_of(variables["w"])[0] == pytest.approx(0.95)
+    assert numpy_of(variables["v"])[0] == pytest.approx(0.9)
+
+
 def test_a_frozen_layer_keeps_weights_and_velocity():
     rng = np.random.default_rng(0)
     variables = make_variables(rng)
@@ -372,6 +409,7 @@ def test_a_saved_model_trains_on_as_before(tmp_path):
         ({"weight_decay": -1}, "`weight_decay` must not be negative"),
         ({"bias_multiplier": -2}, "`bias_multiplier` must not be negative"),
         ({"multipliers": {"fc8": -1}}, "`fc8` must not be neg.*: fc8=-1"),
+        ({"weight_decays": {"fc8": -1}}, "`fc8` must not be neg.*: fc8=-1"),
         ({"learning_rate": "fast"}, "`learning_rate` should be float"),
     ],
 )
@@ -384,6 +422,9 @@ def test_unknown_layers_are_named():
     model = make_model()
     optimizer = AlexNetSGD(multipliers={"fc9": 0.1})
     with pytest.raises(ValueError, match=r"\['fc7', 'fc8'\].*'fc9'"):
+        optimizer.build(model.trainable_variables)
+    optimizer = AlexNetSGD(weight_decays={"fc9": 0.1})
+    with pytest.raises(ValueError, match="`weight_decays` must name .*'fc9'"):
         optimizer.build(model.trainable_variables)
     optimizer = AlexNetSGD()
     optimizer.build(model.trainable_variables)

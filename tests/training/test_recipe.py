@@ -37,6 +37,8 @@ def test_the_papers_values():
         "pixel_std": None,
         "multipliers": (),
         "warmup_epochs": 0.0,
+        "milestones": (),
+        "weight_decays": (),
     }
 
 
@@ -142,7 +144,12 @@ def test_the_optimizer_has_the_recipes_values():
 def test_augmentation():
     arguments = CODE_2012_RECIPE.augmentation(PRINTED)
     color = arguments.pop("color")
-    assert arguments == {"batch_size": 128, "crop": "random", "flip": True}
+    assert arguments == {
+        "batch_size": 128,
+        "crop": "random",
+        "flip": True,
+        "resize": None,
+    }
     config = color.get_config()
     assert config["sigma"] == 0.1
     assert config["divide"] is True

@@ -5,6 +5,7 @@ import pytest
 from keras_alexnet.training import AlexNetSGD
 from keras_alexnet.training import AsRunSchedule
 from keras_alexnet.training import DivideOnPlateau
+from keras_alexnet.training import StepSchedule
 from keras_alexnet.training import cosine_schedule
 
 
@@ -216,3 +217,28 @@ def test_cosine():
     want = [0.01, 0.01 * (1 + np.sqrt(0.5)) / 2, 0.005]
     assert [schedule(epoch) for epoch in range(3)] == pytest.approx(want)
     assert schedule(4) == pytest.approx(0.0)
+
+
+def test_steps_lower_the_rate_of_the_weights_alone():
+    model = make_model()
+    schedule = StepSchedule(0.01, epochs=(2, 3), factor=10)
+    used = run(schedule, model, [0.5] * 2)
+    assert used == pytest.approx([0.01] * 2)
+    schedule.on_epoch_begin(3)
+    assert rate(model) == pytest.approx(1e-4)
+    # The biases' rate is the product: 0.02 as before.
+    assert model.optimizer.bias_multiplier == pytest.approx(200)
+
+
+def test_steps_depend_on_the_epoch_alone():
+    schedule = StepSchedule(0.01, epochs=(2, 3))
+    assert [schedule.share(epoch) for epoch in (4, 0, 2)] == [0.01, 1.0, 0.1]
+
+
+def test_steps_refuse_what_they_cannot_do():
+    with pytest.raises(ValueError, match="`factor` must be more than 1.*=1"):
+        StepSchedule(0.01, epochs=(2,), factor=1)
+    schedule = StepSchedule(0.01, epochs=(2,))
+    schedule.set_model(make_model(keras.optimizers.SGD()))
+    with pytest.raises(TypeError, match="`StepSchedule` needs an `AlexNetSGD`"):
+        schedule.on_epoch_begin(0)
