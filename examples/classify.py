@@ -26,7 +26,7 @@ from absl import flags
 from keras_alexnet.data.images import decode
 from keras_alexnet.data.images import problem
 from keras_alexnet.data.images import resize_and_crop
-from keras_alexnet.data.loader import default_resize
+from keras_alexnet.data.loader import image_size
 from keras_alexnet.evaluation import predict_views
 from keras_alexnet.models import decode_predictions
 from keras_alexnet.models import load_network
@@ -116,7 +116,7 @@ def main(arguments):
         raise app.UsageError("Name at least one image.")
     model = load_network(FLAGS.weights, FLAGS.architecture)
     names = class_names(model.output_shape[-1])
-    side = default_resize(model.input_shape[1])
+    side = image_size(model)
     images, guesses, sound = [], [], []
     for path in paths:
         image = load_image(path, side)

@@ -17,6 +17,7 @@ from absl import flags
 # Registers the layers, so that Keras can load them.
 import keras_alexnet  # noqa: F401
 from keras_alexnet.data import evaluation_data
+from keras_alexnet.data.loader import image_size
 from keras_alexnet.evaluation import evaluate
 
 FLAGS = flags.FLAGS
@@ -36,8 +37,12 @@ flags.DEFINE_bool("per_class", True, "Print a line per class.")
 def main(_):
     model = keras.saving.load_model(FLAGS.model, compile=False)
     source = shared_flags.source()
-    size = model.input_shape[1]
-    data = evaluation_data(source, FLAGS.split, size, FLAGS.batch_size)
+    data = evaluation_data(
+        source,
+        FLAGS.split,
+        batch_size=FLAGS.batch_size,
+        resize=image_size(model),
+    )
     for views in FLAGS.views:
         errors = evaluate(
             model,

@@ -29,7 +29,7 @@ from keras_alexnet.data.images import MISSING
 from keras_alexnet.data.images import decode
 from keras_alexnet.data.images import problem
 from keras_alexnet.data.images import resize_and_crop
-from keras_alexnet.data.loader import default_resize
+from keras_alexnet.data.loader import image_size
 from keras_alexnet.disk import replacing
 from keras_alexnet.models import load_network
 from keras_alexnet.models.presets import ARCHITECTURES
@@ -64,9 +64,8 @@ def find_images(folder):
     return [str(path) for path in paths]
 
 
-def image_batches(paths, size):
+def image_batches(paths, size, side):
     """Batches of central crops, and what is wrong with each image."""
-    side = default_resize(size)
 
     def load(path):
         encoded = tf.io.read_file(path)
@@ -113,7 +112,7 @@ def open_partial(shape, key):
     return rows, 0, partial, journal
 
 
-def fill(rows, done, model, paths, journal, key):
+def fill(rows, done, model, side, paths, journal, key):
     """Computes the rows that are missing; the journal follows the rows.
 
     Returns:
@@ -122,7 +121,8 @@ def fill(rows, done, model, paths, journal, key):
     last = min(len(paths), done + (FLAGS.limit or len(paths)))
     bar = keras.utils.Progbar(len(paths), unit_name="image")
     bar.update(done)
-    images = image_batches(paths[done:last], model.input_shape[1])
+    size = model.input_shape[1]
+    images = image_batches(paths[done:last], size, side)
     for batch, reasons in images if done < last else ():
         reasons = reasons.numpy()
         for number, reason in enumerate(reasons):
@@ -181,7 +181,8 @@ def main(arguments):
     width = int(np.prod(model.output_shape[1:]))
     key = what_is_done(paths)
     rows, done, partial, journal = open_partial((len(paths), width), key)
-    done = fill(rows, done, model, paths, journal, key)
+    side = image_size(network)
+    done = fill(rows, done, model, side, paths, journal, key)
     if done < len(paths):
         print(f"Stopped after {done} of {len(paths)} images")
         return

@@ -8,7 +8,7 @@ import pytest
 from keras_alexnet.models.presets import PAPER
 from keras_alexnet.studies.experiments import Experiment
 from keras_alexnet.studies.run_files import Run
-from keras_alexnet.training.recipe import SMALL_DATA_RECIPE
+from keras_alexnet.training.presets import SMALL_DATA_RECIPE
 
 SIZE = 40
 

@@ -25,6 +25,29 @@ def default_resize(input_size):
     return round(input_size * 256 / 224)
 
 
+def image_size(model):
+    """Pixels per side of the images that a network's views are cut from.
+
+    Args:
+        model: A `keras.Model` of square images; one that carries its
+            `Architecture` is asked for its own.
+
+    Returns:
+        Integer.
+
+    Example:
+
+    >>> from keras_alexnet.models import AlexNet, CIFARNet
+    >>> image_size(AlexNet()), image_size(CIFARNet())
+    (256, 32)
+    """
+    # Whatever the data format, axis 2 is one of the two sides.
+    size = model.input_shape[2]
+    architecture = getattr(model, "architecture", None)
+    own = architecture and architecture.resize(size)
+    return own or default_resize(size)
+
+
 def check_data_arguments(source, input_size, resize, batch_size, cache):
     """Says what is wrong with arguments that all pipelines share.
 

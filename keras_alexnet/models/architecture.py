@@ -239,6 +239,27 @@ class Architecture:
     def layer_names(self):
         return self.conv_names + self.fc_names
 
+    def resize(self, input_size=None):
+        """Pixels per side of the images that crops of a size are cut from.
+
+        Args:
+            input_size: Integer. Defaults to the architecture's own; others
+                keep its proportion of images to crops.
+
+        Returns:
+            Integer; `None` where `image_size` is.
+
+        Example:
+
+        >>> from keras_alexnet.models.cifar_presets import CIFAR_13
+        >>> CIFAR_13.resize(), CIFAR_13.resize(48), Architecture().resize()
+        (32, 64, None)
+        """
+        if self.image_size is None:
+            return None
+        share = (input_size or self.input_size) / self.input_size
+        return round(self.image_size * share)
+
     def groups(self, layer_name):
         """Into how many parts the inputs of a layer are divided."""
         whole = layer_name in ("conv1", self.fc_names[-1])

@@ -13,7 +13,7 @@ from keras_alexnet.studies.ablation_table import ended_runs
 from keras_alexnet.studies.changes import CHANGES
 from keras_alexnet.studies.changes import Change
 from keras_alexnet.studies.intervals import paired_difference
-from keras_alexnet.training.recipe import resolve_recipe as resolve_recipe
+from keras_alexnet.training.presets import resolve_recipe as resolve_recipe
 
 BASELINE = Change("baseline")
 

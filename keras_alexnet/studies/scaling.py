@@ -9,7 +9,7 @@ from keras_alexnet.models.variants import with_width
 from keras_alexnet.studies.intervals import fit_power_law
 from keras_alexnet.studies.intervals import mean_and_error
 from keras_alexnet.text_table import text_table
-from keras_alexnet.training.recipe import resolve_recipe as resolve_recipe
+from keras_alexnet.training.presets import resolve_recipe as resolve_recipe
 
 AXES = ("share", "width")
 

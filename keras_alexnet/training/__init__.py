@@ -9,15 +9,17 @@ from keras_alexnet.training.fit import fit as fit
 from keras_alexnet.training.fit import make_schedule as make_schedule
 from keras_alexnet.training.metrics import TopKError as TopKError
 from keras_alexnet.training.optimizer import AlexNetSGD as AlexNetSGD
-from keras_alexnet.training.recipe import CODE_2012_RECIPE as CODE_2012_RECIPE
-from keras_alexnet.training.recipe import (
+from keras_alexnet.training.presets import CODE_2012_RECIPE as CODE_2012_RECIPE
+from keras_alexnet.training.presets import (
     FINE_TUNING_RECIPE as FINE_TUNING_RECIPE,
 )
-from keras_alexnet.training.recipe import PAPER_RECIPE as PAPER_RECIPE
-from keras_alexnet.training.recipe import RECIPES as RECIPES
-from keras_alexnet.training.recipe import SMALL_DATA_RECIPE as SMALL_DATA_RECIPE
+from keras_alexnet.training.presets import PAPER_RECIPE as PAPER_RECIPE
+from keras_alexnet.training.presets import RECIPES as RECIPES
+from keras_alexnet.training.presets import (
+    SMALL_DATA_RECIPE as SMALL_DATA_RECIPE,
+)
+from keras_alexnet.training.presets import resolve_recipe as resolve_recipe
 from keras_alexnet.training.recipe import Recipe as Recipe
-from keras_alexnet.training.recipe import resolve_recipe as resolve_recipe
 from keras_alexnet.training.schedules import AsRunSchedule as AsRunSchedule
 from keras_alexnet.training.schedules import DivideOnPlateau as DivideOnPlateau
 from keras_alexnet.training.schedules import StepSchedule as StepSchedule

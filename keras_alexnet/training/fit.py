@@ -14,7 +14,7 @@ from keras_alexnet.training.chief import is_chief
 from keras_alexnet.training.follows import check_data
 from keras_alexnet.training.follows import check_follows
 from keras_alexnet.training.metrics import TopKError
-from keras_alexnet.training.recipe import resolve_recipe
+from keras_alexnet.training.presets import resolve_recipe
 from keras_alexnet.training.run_directory import run_directory
 from keras_alexnet.training.schedules import AsRunSchedule
 from keras_alexnet.training.schedules import DivideOnPlateau

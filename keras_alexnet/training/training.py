@@ -26,8 +26,8 @@ from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.pretrained import architecture_of_model
 from keras_alexnet.training.callbacks import KeepBest
 from keras_alexnet.training.fit import fit
+from keras_alexnet.training.presets import resolve_recipe
 from keras_alexnet.training.recipe import Recipe
-from keras_alexnet.training.recipe import resolve_recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,13 @@ class Training:
         size = self.model.input_shape[1]
         return evaluate(
             self.model,
-            evaluation_data(self.source, split, size, batch_size),
+            evaluation_data(
+                self.source,
+                split,
+                size,
+                batch_size,
+                self.architecture.resize(size),
+            ),
             views,
             class_names=self.source.class_names,
         )
@@ -182,7 +188,7 @@ def train(
         size = input_size or architecture.input_size
         model = _built(architecture, source, size, strategy)
         if donor is None:
-            mean = mean_image(source, size)
+            mean = mean_image(source, size, architecture.resize(size))
             model.get_layer("preprocessing").set_mean(mean)
         else:
             _transfer(donor, model)
@@ -196,9 +202,11 @@ def train(
                 input_size=size,
                 cache=cache,
                 seed=seed,
-                **recipe.augmentation(architecture),
+                **recipe.augmentation(architecture, size),
             ),
-            _validation(source, validation, size, cache),
+            _validation(
+                source, validation, size, architecture.resize(size), cache
+            ),
             directory,
             every=every,
             callbacks=[*([keeper] if keeper else []), *callbacks],
@@ -326,12 +334,14 @@ def _freeze(model, trainable):
         layer.trainable = name in trainable
 
 
-def _validation(source, split, size, cache):
+def _validation(source, split, size, resize, cache):
     if split == "auto":
         split = "holdout" if "holdout" in source.splits else "test"
     if split is None:
         return None
-    return evaluation_data(source, split, size, cache=cache, view="center")
+    return evaluation_data(
+        source, split, size, resize=resize, cache=cache, view="center"
+    )
 
 
 def _keeper(keep, directory):

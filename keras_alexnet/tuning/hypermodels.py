@@ -10,7 +10,7 @@ import numpy as np
 from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.studies.intervals import mean_and_error
 from keras_alexnet.studies.median_stop import MedianStop
-from keras_alexnet.training.recipe import resolve_recipe as resolve_recipe
+from keras_alexnet.training.presets import resolve_recipe as resolve_recipe
 from keras_alexnet.tuning.spaces import ConnectivitySpace
 from keras_alexnet.tuning.spaces import LRNSpace
 

@@ -9,7 +9,7 @@ from keras_alexnet.models.presets import PAPER
 from keras_alexnet.studies import CHANGES
 from keras_alexnet.studies.history_2012 import LOGGED_EFFECTS
 from keras_alexnet.studies.history_2012 import PAPER_EFFECTS
-from keras_alexnet.training.recipe import PAPER_RECIPE as RECIPE
+from keras_alexnet.training.presets import PAPER_RECIPE as RECIPE
 
 # What each change may touch.
 FIELDS = {

@@ -18,7 +18,7 @@ SIZE = 40
 def done(source, tmp_path_factory):
     """One training, and where it is kept."""
     from keras_alexnet.models.presets import PAPER
-    from keras_alexnet.training.recipe import SMALL_DATA_RECIPE
+    from keras_alexnet.training.presets import SMALL_DATA_RECIPE
 
     tiny = dataclasses.replace(
         PAPER, filters=(8, 16, 24, 24, 16), fc_units=(32, 32)

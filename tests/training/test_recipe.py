@@ -11,8 +11,8 @@ from keras_alexnet.training import FINE_TUNING_RECIPE
 from keras_alexnet.training import PAPER_RECIPE
 from keras_alexnet.training import SMALL_DATA_RECIPE
 from keras_alexnet.training import Recipe
-from keras_alexnet.training.recipe import RECIPES
-from keras_alexnet.training.recipe import resolve_recipe
+from keras_alexnet.training.presets import RECIPES
+from keras_alexnet.training.presets import resolve_recipe
 
 
 def test_the_papers_values():
@@ -166,12 +166,13 @@ def test_it_prints_one_line_per_field():
 def test_resolve():
     assert resolve_recipe("paper") is PAPER_RECIPE
     assert resolve_recipe(SMALL_DATA_RECIPE) is SMALL_DATA_RECIPE
-    assert list(RECIPES) == [
+    assert list(RECIPES)[:4] == [
         "paper",
         "code_2012",
         "small_data",
         "fine_tuning",
     ]
+    assert resolve_recipe("cifar_13").epochs == 160
     with pytest.raises(ValueError, match="one of paper, code_2012, .*'Paper'"):
         resolve_recipe("Paper")
     with pytest.raises(TypeError, match="`recipe` must be a `Recipe` or"):
