@@ -1,10 +1,12 @@
 """Layers against their peers: forward and backward pass, time and memory.
 
     python benchmarks/layers.py [--backend=jax] [--repeats=9]
+    python benchmarks/layers.py --layers=local --batch_size=128
 
 On TensorFlow the peers are `tf.nn.local_response_normalization` and
 `keras.layers.Conv2D(groups=2)`; on other backends LRN's peer is PyTorch's,
-compiled.
+compiled. Unshared convolutions are compared in a training step of the 11 %
+net, with the same net whose convolutions share their weights.
 """
 
 import os
@@ -19,6 +21,9 @@ flags.DEFINE_enum("backend", "tensorflow", ["tensorflow", "jax", "torch"], "")
 flags.DEFINE_integer("repeats", 9, "Counted rounds.")
 flags.DEFINE_integer("batch_size", 32, "Images.")
 flags.DEFINE_bool("bfc", True, "TensorFlow's pooling CPU allocator.")
+flags.DEFINE_multi_enum(
+    "layers", ["lrn", "conv", "local"], ["lrn", "conv", "local"], "Which."
+)
 flags.DEFINE_enum("memory_of", None, ["ours", "peer"], "Used by itself.")
 
 LRN = {"k": 2.0, "n": 5, "alpha": 1e-4, "beta": 0.75}
@@ -71,6 +76,34 @@ def conv_contestants(x, upstream):
     }
 
 
+def local_contestants():
+    """Training steps of the 11 % net, as it is and with shared weights."""
+    import dataclasses
+
+    import numpy as np
+
+    from keras_alexnet.models import CIFARNet
+    from keras_alexnet.models.cifar_presets import CIFAR_11
+    from keras_alexnet.training.cifar_recipes import CIFAR_RECIPES
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 60, (FLAGS.batch_size, 24, 24, 3)).astype("float32")
+    y = rng.integers(10, size=FLAGS.batch_size)
+
+    def step(architecture):
+        model = CIFARNet(architecture=architecture)
+        model.compile(
+            CIFAR_RECIPES["cifar_11"].optimizer(),
+            "sparse_categorical_crossentropy",
+        )
+        return lambda: float(model.train_on_batch(x, y))
+
+    return {
+        "ours": step(CIFAR_11),
+        "peer": step(dataclasses.replace(CIFAR_11, unshared=())),
+    }
+
+
 def lrn_arrays():
     import numpy as np
 
@@ -101,25 +134,35 @@ def main(_):
     from timing import peak_memory
     from timing import report
 
-    x, upstream = lrn_arrays()
-    peer, contestants = lrn_contestants(x, upstream)
     if FLAGS.memory_of:
+        _, contestants = lrn_contestants(*lrn_arrays())
         print(peak_memory(contestants[FLAGS.memory_of]))
         return
     print(machine(), f"Keras on {FLAGS.backend}, pooling={FLAGS.bfc}")
-    seconds = interleave(contestants, FLAGS.repeats)
-    seconds[peer] = seconds.pop("peer")
-    report(f"LRN forward + backward, {x.shape}", seconds, "ours")
-    if FLAGS.backend == "tensorflow" and sys.platform == "linux":
-        for name, which in (("ours", "ours"), (peer, "peer")):
-            print(f"  {name:34} {memory(which) / 2**20:9.1f} MiB peak")
-
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(FLAGS.batch_size, 27, 27, 96)).astype("float32")
-    upstream = rng.normal(size=(*x.shape[:3], 256)).astype("float32")
-    seconds = interleave(conv_contestants(x, upstream), FLAGS.repeats)
-    seconds["keras.layers.Conv2D(groups=2)"] = seconds.pop("peer")
-    report(f"conv2 in two groups, {x.shape}", seconds, "ours")
+    if "lrn" in FLAGS.layers:
+        x, upstream = lrn_arrays()
+        peer, contestants = lrn_contestants(x, upstream)
+        seconds = interleave(contestants, FLAGS.repeats)
+        seconds[peer] = seconds.pop("peer")
+        report(f"LRN forward + backward, {x.shape}", seconds, "ours")
+        if FLAGS.backend == "tensorflow" and sys.platform == "linux":
+            for name, which in (("ours", "ours"), (peer, "peer")):
+                print(f"  {name:34} {memory(which) / 2**20:9.1f} MiB peak")
+    if "conv" in FLAGS.layers:
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(FLAGS.batch_size, 27, 27, 96)).astype("float32")
+        upstream = rng.normal(size=(*x.shape[:3], 256)).astype("float32")
+        seconds = interleave(conv_contestants(x, upstream), FLAGS.repeats)
+        seconds["keras.layers.Conv2D(groups=2)"] = seconds.pop("peer")
+        report(f"conv2 in two groups, {x.shape}", seconds, "ours")
+    if "local" in FLAGS.layers:
+        seconds = interleave(local_contestants(), FLAGS.repeats)
+        seconds["the same net, weights shared"] = seconds.pop("peer")
+        report(
+            f"training step of the 11 % net, {FLAGS.batch_size} images",
+            seconds,
+            "ours",
+        )
 
 
 if __name__ == "__main__":

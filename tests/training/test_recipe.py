@@ -109,6 +109,7 @@ def test_preparing_twice_is_preparing_once():
         ("pixel_std", 0.0, "positive, or `None`"),
         ("multipliers", (("fc8", -1),), "pairs of a layer's name and a"),
         ("warmup_epochs", 1.0, 'is of the schedule "cosine"'),
+        ("weight_decays", (("fc8", -1),), "pairs of a layer's name and a"),
     ],
 )
 def test_values_out_of_their_range(field, value, wanted):
