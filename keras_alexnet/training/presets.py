@@ -3,6 +3,7 @@
 import dataclasses
 
 from keras_alexnet.models.presets import choose_preset
+from keras_alexnet.training.cifar_recipes import CIFAR_RECIPES
 from keras_alexnet.training.recipe import Recipe
 
 PAPER_RECIPE = Recipe()
@@ -56,15 +57,15 @@ RECIPES = {
         SMALL_DATA_RECIPE,
         FINE_TUNING_RECIPE,
     )
-}
+} | CIFAR_RECIPES
 
 
 def resolve_recipe(recipe):
     """A `Recipe` from itself or from a preset's lower-case name.
 
     Args:
-        recipe: A `Recipe`, or `"paper"`, `"code_2012"`, `"small_data"` or
-            `"fine_tuning"`.
+        recipe: A `Recipe`, or `"paper"`, `"code_2012"`, `"small_data"`,
+            `"fine_tuning"` or the name of a CIFAR net, see `CIFARNet`.
 
     Returns:
         A `Recipe`.
