@@ -58,7 +58,9 @@ CHANGES = (
     Change("no PCA color noise", recipe=_replaced(color_sigma=0.0)),
     Change("no crops or flips", recipe=_replaced(crop="center", flip=False)),
     # Section 5.
-    Change("no weight decay", recipe=_replaced(weight_decay=0.0)),
+    Change(
+        "no weight decay", recipe=_replaced(weight_decay=0.0, weight_decays=())
+    ),
     Change("biases of 0", _edit(variants.with_biases, 0.0)),
     Change("biases of 0.1", _edit(variants.with_biases, 0.1)),
     Change("biases of 1", _edit(variants.with_biases, 1.0)),
