@@ -1,0 +1,67 @@
+"""The CIFAR-10 examples run, as a user would start them."""
+
+import csv
+import json
+
+import pytest
+from test_examples import run
+
+
+def keep(folder, name, seed, **values):
+    folder.mkdir(parents=True, exist_ok=True)
+    result = {"name": name, "seed": seed, "seconds": 1.0, **values}
+    (folder / f"{name}-seed{seed}.json").write_text(json.dumps(result))
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_figure_1_from_kept_results(tmp_path):
+    pytest.importorskip("matplotlib", reason="draws the picture")
+    curves = {"relu": [0.5, 0.2], "tanh": [0.7, 0.5, 0.4, 0.2]}
+    for name, errors in curves.items():
+        keep(
+            tmp_path / "figure_1",
+            name,
+            0,
+            recipe={"learning_rate": 0.004},
+            history={"top1_error": errors},
+        )
+    printed = run("cifar.py", "--tables", f"--results={tmp_path}")
+    # 1 + 0.25 / 0.3 and 3 + 0.15 / 0.2 epochs.
+    assert "tanh needs 2.05 times the epochs" in printed
+    found = rows(tmp_path / "figure_1" / "table.csv")
+    assert [row["activation"] for row in found] == ["relu", "tanh"]
+    assert float(found[1]["epochs_to_25_percent"]) == pytest.approx(3.75)
+    assert (tmp_path / "figure_1" / "figure_1.png").stat().st_size > 1000
+
+
+def test_lrn_from_kept_results(tmp_path):
+    for seed, (lrn, none) in enumerate([(0.25, 0.5), (0.125, 0.25)]):
+        keep(tmp_path / "lrn-8-epochs", "lrn", seed, top1_error=lrn)
+        keep(tmp_path / "lrn-8-epochs", "no norm", seed, top1_error=none)
+    flags = ["--study=lrn", "--epochs=8", f"--results={tmp_path}"]
+    run("cifar.py", "--tables", *flags)
+    none, lrn = rows(tmp_path / "lrn-8-epochs" / "table.csv")
+    assert (none["name"], none["difference"]) == ("no norm", "")
+    assert float(lrn["difference"]) == pytest.approx(-18.75)
+    assert lrn["n"] == lrn["pairs"] == "2"
+
+
+def test_no_results(tmp_path):
+    printed = run("cifar.py", "--tables", f"--results={tmp_path}")
+    assert "No result in" in printed
+
+
+@pytest.mark.slow
+def test_the_13_percent_net_on_digits(tmp_path):
+    flags = ["--dataset=digits", "--epochs=4", f"--output={tmp_path}"]
+    printed = run("cifar_13.py", *flags)
+    assert "test, ten views" in printed
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert len(result["history"]["loss"]) == 4
+    assert result["log_of_2011"]["test, ten views"][1] == 0.126
+    # Started again it is done.
+    assert "test, ten views" in run("cifar_13.py", *flags)
