@@ -11,6 +11,8 @@ VERSION = re.search(
     re.MULTILINE,
 ).group(1)
 
+URL = "https://github.com/keras-alexnet/keras-alexnet"
+
 EXAMPLES = ["absl-py", "matplotlib", "scikit-learn", "tensorboard"]
 TUNING = ["keras-tuner>=1.4.8,<1.5", *EXAMPLES]
 
@@ -20,6 +22,12 @@ setup(
     description="The AlexNet of 2012 for Keras 3, its layers and its recipe",
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
+    url=URL,
+    project_urls={
+        "Documentation": f"{URL}/tree/main/docs",
+        "Changelog": f"{URL}/blob/main/CHANGELOG.md",
+        "Issues": f"{URL}/issues",
+    },
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["keras_alexnet", "keras_alexnet.*"]),
@@ -44,7 +52,22 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "examples": EXAMPLES,
         "tuning": TUNING,
-        "test": [*TUNING, "hypothesis", "pytest", "pytest-xdist"],
+        "test": [
+            *TUNING,
+            "hypothesis",
+            # They execute the notebook.
+            "ipykernel",
+            "nbclient",
+            "pytest",
+            "pytest-xdist",
+        ],
+        "docs": [
+            "mkdocs>=1.6,<2",
+            "mkdocs-material>=9.7,<10",
+            "mkdocstrings[python]>=1",
+            # It formats the signatures.
+            "ruff",
+        ],
         # Other implementations and backends, which tests compare with.
         "peers": [
             "jax",
@@ -59,7 +82,9 @@ setup(
     },
     classifiers=[
         "Development Status :: 4 - Beta",
+        "Intended Audience :: Developers",
         "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",

@@ -1,22 +1,24 @@
-"""Turns the package's docstrings into what the site's generator expects.
+"""Turns the package's docstrings, which are in Keras's style, into Markdown.
 
-The docstrings are in Keras's style, which help() shows well. In Markdown an
-example at the margin would be a quotation within a quotation, and the
-generator knows no "Call arguments" and no entry for several arguments.
+A docstring such as `Args:` with entries for several arguments at once, or with
+an example at the margin, reads well in `help()`. Markdown would make one
+paragraph of the first, and a quotation within a quotation of the second.
 """
 
 import re
 
 import griffe
 
-# An entry of a list such as `Args:`; also one for several arguments.
-ENTRY = re.compile(r"^    (\*{0,2}\w+(?:, \*{0,2}\w+)*): ", re.MULTILINE)
-# Sections that the generator would not make a table or a paragraph of.
-LISTS = ("Call arguments", "Attributes")
+TITLES = ("Args", "Call arguments", "Attributes", "Yields", "Raises")
+SECTION = re.compile(
+    rf"^({'|'.join((*TITLES, 'Returns'))}):\n((?:    .*\n|\n)+)", re.MULTILINE
+)
+# One entry of a section, of one argument or of several.
+ENTRY = re.compile(r"^(\*{0,2}\w+(?:, \*{0,2}\w+)*): ", re.MULTILINE)
 
 
 class KerasDocstrings(griffe.Extension):
-    """Rewrites each docstring once, before it is parsed."""
+    """Rewrites each docstring once, before it is shown."""
 
     def on_object(self, *, obj, **kwargs):
         if obj.docstring and not obj.is_alias:
@@ -24,30 +26,20 @@ class KerasDocstrings(griffe.Extension):
 
 
 def as_markdown(text):
-    """A docstring whose examples, formulas and lists are Markdown."""
-    text = "\n\n".join(
-        _block(part) for part in re.split(r"\n{2,}", text.strip("\n"))
-    )
-    for title in LISTS:
-        text = re.sub(
-            rf"^{title}:\n((?:    .*\n?|\n)+)",
-            lambda found, title=title: _list(title, found[1]),
-            text,
-            flags=re.MULTILINE,
-        )
-    return text
+    """Lists for the sections, fenced blocks for the examples."""
+    text = SECTION.sub(_section, f"{text}\n")
+    return "\n\n".join(map(_block, re.split(r"\n{2,}", text)))
+
+
+def _section(found):
+    title, body = found[1], re.sub("^    ", "", found[2], flags=re.MULTILINE)
+    if title in TITLES:
+        body = ENTRY.sub(r"- `\1`: ", body)
+    return f"**{title}**\n\n{body.rstrip()}\n\n"
 
 
 def _block(text):
-    """One paragraph; examples are fenced."""
-    if not text.startswith(">>> "):
-        # The link's address stands in a line of its own.
-        return re.sub(r"\]\(\n\s*", "](", text)
-    return f"```pycon\n{text}\n```"
-
-
-def _list(title, body):
-    """A section as a bold title and a list."""
-    entries = ENTRY.sub(r"\n- `\1`: ", body)
-    entries = re.sub(r"^        ", "    ", entries, flags=re.MULTILINE)
-    return f"**{title}**\n\n{entries.strip()}\n\n"
+    if text.startswith(">>> "):
+        return f"```pycon\n{text}\n```"
+    # The address of a link may stand in a line of its own.
+    return re.sub(r"\]\(\n\s*", "](", text)
