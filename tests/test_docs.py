@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import doctest
 import io
+import itertools
 import pathlib
 import re
 import runpy
@@ -155,27 +156,23 @@ def commands():
     """Each use of one of our scripts in a shell block, as a list of words."""
     found = []
     for block in blocks("bash"):
-        lines = block.text.replace("\\\n", " ")
-        for words in map(_words, re.split(r"\n|&&", _without_breaks(lines))):
+        text = _without_breaks(block.text.replace("\\\n", " "))
+        for line in re.split(r"\n|&&", text):
+            words = shlex.split(line, comments=True)
             places = [i for i, word in enumerate(words) if SCRIPT.match(word)]
-            # `launch_local.py -- train.py` are two.
-            for start, end in zip(
-                places, [*places[1:], len(words)], strict=True
-            ):
+            # `launch_local.py … -- train.py …` are two.
+            for start, end in itertools.pairwise([*places, len(words)]):
                 arguments = words[start:end]
-                if end != len(words):
+                if end < len(words):
                     arguments = arguments[: arguments.index("--")]
-                found.append(pytest.param(arguments, id=f"{block} {words[1]}"))
+                name = pathlib.Path(arguments[0]).name
+                found.append(pytest.param(arguments, id=f"{block} {name}"))
     return found
 
 
 def _without_breaks(text):
     """The text without line breaks in quotation marks."""
     return re.sub(r"'[^']*'", lambda q: q[0].replace("\n", " "), text)
-
-
-def _words(line):
-    return shlex.split(line, comments=True) + [""]
 
 
 @pytest.fixture
@@ -198,7 +195,7 @@ def no_flags(monkeypatch):
 def test_flags_of_commands_exist(words, no_flags):
     pytest.importorskip("keras_tuner")
     script, *arguments = words
-    arguments = [a.replace("$DATASET", "--cache") for a in arguments if a]
+    arguments = [a.replace("$DATASET", "--cache") for a in arguments]
     parser = runpy.run_path(ROOT / script, run_name="documented")
     if "FLAGS" not in parser:
         assert not arguments
