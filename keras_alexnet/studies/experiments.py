@@ -234,8 +234,7 @@ class Experiment:
             errors.n,
             tuple(training.history.get("val_top1_error", ())),
             history={
-                name: tuple(values)
-                for name, values in training.history.items()
+                name: tuple(values) for name, values in training.history.items()
             },
         )
 
