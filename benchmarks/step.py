@@ -13,6 +13,7 @@ the others tcmalloc, where that is installed.
 import os
 import statistics
 import tempfile
+import warnings
 
 from absl import app
 from absl import flags
@@ -172,7 +173,9 @@ def onnx_session(peer, x):
         return None
     import torch
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        # The newer exporter needs a package of its own.
+        warnings.simplefilter("ignore")
         path = os.path.join(folder, "net.onnx")
         torch.onnx.export(
             peer, torch.tensor(x), path, input_names=["x"], dynamo=False

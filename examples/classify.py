@@ -23,14 +23,14 @@ import tensorflow as tf
 from absl import app
 from absl import flags
 
-from keras_alexnet.data.images import decode
-from keras_alexnet.data.images import problem
-from keras_alexnet.data.images import resize_and_crop
-from keras_alexnet.data.loader import image_size
+from keras_alexnet.data import decode
+from keras_alexnet.data import image_size
+from keras_alexnet.data import problem
+from keras_alexnet.data import resize_and_crop
 from keras_alexnet.evaluation import predict_views
+from keras_alexnet.models import ARCHITECTURES
 from keras_alexnet.models import decode_predictions
 from keras_alexnet.models import load_network
-from keras_alexnet.models.presets import ARCHITECTURES
 from keras_alexnet.visualization import plot_predictions
 
 FLAGS = flags.FLAGS

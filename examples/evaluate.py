@@ -17,7 +17,7 @@ from absl import flags
 # Registers the layers, so that Keras can load them.
 import keras_alexnet  # noqa: F401
 from keras_alexnet.data import evaluation_data
-from keras_alexnet.data.loader import image_size
+from keras_alexnet.data import image_size
 from keras_alexnet.evaluation import evaluate
 
 FLAGS = flags.FLAGS

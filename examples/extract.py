@@ -23,16 +23,16 @@ import tensorflow as tf
 from absl import app
 from absl import flags
 
-from keras_alexnet.data.crops import center_view
-from keras_alexnet.data.image_files import image_files
-from keras_alexnet.data.images import MISSING
-from keras_alexnet.data.images import decode
-from keras_alexnet.data.images import problem
-from keras_alexnet.data.images import resize_and_crop
-from keras_alexnet.data.loader import image_size
+from keras_alexnet.data import MISSING
+from keras_alexnet.data import center_view
+from keras_alexnet.data import decode
+from keras_alexnet.data import image_files
+from keras_alexnet.data import image_size
+from keras_alexnet.data import problem
+from keras_alexnet.data import resize_and_crop
 from keras_alexnet.disk import replacing
+from keras_alexnet.models import ARCHITECTURES
 from keras_alexnet.models import load_network
-from keras_alexnet.models.presets import ARCHITECTURES
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(

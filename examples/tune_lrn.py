@@ -27,7 +27,7 @@ import shared_flags
 from absl import app
 from absl import flags
 
-from keras_alexnet.models.difference import difference
+from keras_alexnet.models import difference
 from keras_alexnet.studies import Experiment
 from keras_alexnet.tuning import ConnectivityHyperModel
 from keras_alexnet.tuning import LRNHyperModel
