@@ -1,5 +1,7 @@
 """Decoded images, kept in memory or in a file."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -46,8 +48,16 @@ def keep_in_file(load, count, shape, path):
         OSError: If the file cannot be written; nothing is left of it then.
     """
     if not path.is_file():
-        with replacing(path) as temporary:
-            _write(temporary, load, count, shape)
+        try:
+            with replacing(path) as temporary:
+                _write(temporary, load, count, shape)
+        except OSError as error:
+            size = count * math.prod(shape) / 1e6
+            raise OSError(
+                error.errno,
+                f"The images ({size:.1f} MB) cannot be kept: {error.strerror}",
+                str(path),
+            ) from error
     kept = np.load(path, mmap_mode="r")
     if kept.shape != (count, *shape):
         raise ValueError(

@@ -1,5 +1,7 @@
 """Image files to square uint8 RGB images."""
 
+import re
+
 import tensorflow as tf
 
 from keras_alexnet.data.damaged_jpeg import jpeg_damage
@@ -42,8 +44,9 @@ def decode(encoded, name, upright=True):
             ) from error
         except Exception as error:
             raise ValueError(
-                f"Cannot decode the image {name.decode()}: {error}. Repair or "
-                'remove it, or pass `on_error="skip"` to `load_source`'
+                f"Cannot decode the image {name.decode()}: {_plain(error)}. "
+                'Repair or remove it, or pass `on_error="skip"` to '
+                "`load_source`"
             ) from error
 
     def attempt(encoded):
@@ -78,7 +81,7 @@ def problem(encoded, strict=True):
         except MissingLibrary as error:
             return f"{MISSING}{error}".encode()
         except Exception as error:
-            return str(error).encode() or type(error).__name__.encode()
+            return (_plain(error) or type(error).__name__).encode()
         return b""
 
     def damage(encoded):
@@ -130,6 +133,11 @@ def _start(encoded, count):
 
 def _decode(encoded):
     return tf.io.decode_image(encoded, channels=3, expand_animations=False)
+
+
+def _plain(error):
+    """What an error says, without the names of TensorFlow's ops."""
+    return re.sub(r"{{.*?}} ?| ?\[Op:.*", "", str(error), flags=re.DOTALL)
 
 
 def _decode_in_python(encoded):

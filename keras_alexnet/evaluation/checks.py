@@ -91,7 +91,8 @@ def check_weights(model):
     for weight in model.weights:
         if "float" not in keras.backend.standardize_dtype(weight.dtype):
             continue
-        values = np.asarray(keras.ops.convert_to_numpy(weight.value), "float32")
+        tensor = keras.ops.convert_to_tensor(weight)
+        values = np.asarray(keras.ops.convert_to_numpy(tensor), "float32")
         if not np.isfinite(values).all():
             raise ValueError(
                 "The model's weights must be finite; it comes from training "

@@ -54,14 +54,24 @@ def write_state_dict(path, arrays):
     Args:
         path: Path of the file. Nothing is left there if writing fails.
         arrays: Dict of name to array.
+
+    Raises:
+        OSError: If the file cannot be written, as on a full disk.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     arrays = {
         name: np.ascontiguousarray(array) for name, array in arrays.items()
     }
     with replacing(path) as temporary:
-        save_file(arrays, temporary, metadata={"format": "pt"})
+        try:
+            save_file(arrays, temporary, metadata={"format": "pt"})
+        except SafetensorError as error:
+            size = sum(array.nbytes for array in arrays.values())
+            raise OSError(
+                f"{path} ({size / 1e6:.1f} MB) cannot be written: {error}"
+            ) from error
 
 
 def _read_safetensors(path):

@@ -52,3 +52,26 @@ def test_a_file_is_used_again_and_half_a_file_is_not(tmp_path):
     assert int(look_up(tf.constant(9, tf.int64))[0, 0]) == 9
     assert not calls
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "images.npy"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As on a full disk, what is longer cannot be written.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"images .0.1 MB. cannot be.*s.npy"):
+            image_cache.keep_in_file(
+                lambda i: tf.zeros((16, 16), tf.uint8), 500, (16, 16), path
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_other_images_is_refused(tmp_path):
+    path = tmp_path / "images.npy"
+    image_cache.keep_in_file(counting_load([]), 3, (2, 2), path)
+    with pytest.raises(ValueError, match=r"\(3, 2, 2\), wanted is \(4, 2, 2"):
+        image_cache.keep_in_file(counting_load([]), 4, (2, 2), path)

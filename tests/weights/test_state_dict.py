@@ -64,3 +64,17 @@ def test_damaged_safetensors_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(ValueError, match="cannot be read as safetensors"):
         read_state_dict(path)
+
+
+def test_a_full_disk_is_an_os_error_and_leaves_nothing(tmp_path):
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "net.safetensors"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As on a full disk, what is longer cannot be written.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"net.safetensors .0.4 MB. cannot"):
+            write_state_dict(path, {"a": np.zeros(100_000, "float32")})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
