@@ -26,7 +26,13 @@ def plot_placement(report):
     >>> [text.get_text() for text in plot_placement(report).axes[0].texts][-1]
     '86.5 kB'
     """
-    import matplotlib.pyplot as plt
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "Pictures are drawn by matplotlib. Install it with "
+            '`pip install "keras-alexnet[examples]"`.'
+        ) from error
 
     totals, crossings = report.totals(), report.crossings()
     devices = sorted({*totals, *(d for pair in crossings for d in pair)})

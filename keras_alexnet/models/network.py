@@ -54,9 +54,11 @@ class Network(keras.Model):
         if architecture is not None:
             self.__class__ = _class_of(architecture)
 
-    def call(self, *args, **kwargs):
+    # Keras reads from the names of the arguments that there is a `training`
+    # to pass on, without which dropout does nothing.
+    def call(self, inputs, training=None, mask=None, **kwargs):
         self._was_called = True
-        return super().call(*args, **kwargs)
+        return super().call(inputs, training=training, mask=mask, **kwargs)
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Exports the model, as `keras.Model.export` does.

@@ -28,8 +28,9 @@ def is_missed(scores, labels, k):
     labels = ops.cast(ops.reshape(labels, (-1, 1)), "int32")
     own = ops.take_along_axis(scores, labels, axis=-1)
     index = ops.arange(scores.shape[-1], dtype="int32")
-    # Not the same as `scores > own`, which is false of NaN.
-    before = ops.logical_not(scores <= own)
+    # Not by `not (scores <= own)`: TensorFlow's graphs replace that by
+    # `scores > own`, which is false of NaN.
+    before = ops.logical_or(scores > own, ops.isnan(scores))
     equal = ops.logical_and(scores == own, index < labels)
     rank = ops.sum(ops.cast(ops.logical_or(before, equal), "int32"), axis=-1)
-    return rank >= k
+    return ops.logical_or(rank >= k, ops.isnan(own[:, 0]))

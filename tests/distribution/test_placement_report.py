@@ -1,5 +1,6 @@
 import dataclasses
 import re
+import sys
 
 import keras
 import pytest
@@ -146,3 +147,12 @@ def test_replicas_and_a_scaled_loss(capsys):
     assert [v.path for v in one.optimizer.variables] == [
         v.path for v in model.optimizer.variables
     ]
+
+
+def test_without_matplotlib_it_says_how_to_install_it(monkeypatch):
+    # What is `None` cannot be imported.
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(
+        ImportError, match=r'pip install "keras-alexnet\[examples\]"'
+    ):
+        plot_placement(PlacementReport([], [], []))

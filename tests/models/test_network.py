@@ -9,6 +9,7 @@ from small_networks import build
 from small_networks import predict
 from small_networks import small
 
+from keras_alexnet import AlexNet
 from keras_alexnet.models import Architecture
 from keras_alexnet.models import Network
 from keras_alexnet.models import load_network
@@ -131,3 +132,18 @@ def test_one_import_knows_all_that_a_file_needs(tmp_path):
         timeout=300,
     ).stdout
     assert printed.split() == ["paper", "AlexNetSGD"]
+
+
+def test_dropout_works_in_training():
+    """Keras passes `training` on only where `call` names it."""
+    model = AlexNet(input_shape=(64, 64, 3), classes=10)
+    x = np.random.default_rng(0).normal(0, 50, (2, 64, 64, 3))
+    first, second = (np.asarray(model(x, training=True)) for _ in range(2))
+    assert (first != second).any()
+    first, second = (np.asarray(model(x)) for _ in range(2))
+    assert (first == second).all()
+    # Once more by `fit`, whose loss would else be that of `evaluate`.
+    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    y = np.array([0, 1])
+    losses = {model.fit(x, y, verbose=0).history["loss"][0] for _ in range(3)}
+    assert len(losses) == 3

@@ -9,6 +9,7 @@ import pytest
 from keras_alexnet.data import load_source
 from keras_alexnet.studies import Experiment
 from keras_alexnet.studies import experiments
+from keras_alexnet.training import training
 
 # As in conftest.py.
 SIZE = 40
@@ -58,7 +59,7 @@ def test_it_is_kept_with_all_that_it_depends_on(done):
 
 def test_it_is_not_trained_again(done, monkeypatch):
     experiment, architecture, recipe, run = done
-    monkeypatch.setattr(experiments, "fit", None)
+    monkeypatch.setattr(training, "fit", None)
     renamed = dataclasses.replace(architecture, name="x", input_size=99)
     assert experiment.run(renamed, recipe, 0) == run
     assert experiment.runs() == [run]
@@ -83,7 +84,7 @@ def test_other_settings_are_other_trainings(change, done, monkeypatch):
     def fit(*args, **kwargs):
         raise Trained
 
-    monkeypatch.setattr(experiments, "fit", fit)
+    monkeypatch.setattr(training, "fit", fit)
     experiment, architecture, recipe, seed = change(*done[:3])
     with pytest.raises(Trained):
         experiment.run(architecture, recipe, seed)
@@ -112,7 +113,7 @@ def test_mixed_precision_survives_a_study(done, tmp_path, monkeypatch):
         seen.append(model.get_layer("conv2").dtype_policy.name)
         raise MemoryError
 
-    monkeypatch.setattr(experiments, "fit", fit)
+    monkeypatch.setattr(training, "fit", fit)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         experiment = Experiment(done[0].source, tmp_path, SIZE)
@@ -150,7 +151,7 @@ def test_a_study_in_bfloat16_trains(done, tmp_path):
 def test_numbers_that_are_not_finite_fail(done, tmp_path):
     experiment, architecture, recipe, _ = done
     experiment = dataclasses.replace(experiment, directory=tmp_path)
-    recipe = dataclasses.replace(recipe, learning_rate=1e6, epochs=1)
+    recipe = dataclasses.replace(recipe, learning_rate=1e6)
     with pytest.warns(UserWarning, match="The loss is"):
         run = experiment.run(architecture, recipe, 0)
     assert run.status == "failed"
@@ -169,7 +170,7 @@ def test_weights_that_are_not_finite_fail(done, tmp_path, monkeypatch):
         history = type("History", (), {"history": {"loss": [1.0]}})
         return history
 
-    monkeypatch.setattr(experiments, "fit", fit)
+    monkeypatch.setattr(training, "fit", fit)
     experiment = dataclasses.replace(done[0], directory=tmp_path)
     run = experiment.run(*done[1:3], 0)
     assert run.message == "Weights are not finite after the last step"
@@ -186,7 +187,7 @@ def test_a_source_without_holdout_is_not_validated(done, monkeypatch):
         seen.append(validation)
         raise MemoryError
 
-    monkeypatch.setattr(experiments, "fit", fit)
+    monkeypatch.setattr(training, "fit", fit)
     experiment = Experiment(source, experiment.directory, SIZE, split="test")
     assert experiment.run(architecture, recipe, 9).status == "failed"
     assert seen == [None]
@@ -203,7 +204,7 @@ def test_killed_training_is_resumed(done, tmp_path, monkeypatch):
     """What was kept before the last epoch leads to the same weights."""
     experiment, architecture, recipe, run = done
     experiment = dataclasses.replace(experiment, directory=tmp_path)
-    real = experiments.fit
+    real = training.fit
 
     def killed(*args, callbacks=(), **kwargs):
         class Kill(experiments.keras.callbacks.Callback):
@@ -213,10 +214,10 @@ def test_killed_training_is_resumed(done, tmp_path, monkeypatch):
 
         return real(*args, callbacks=[Kill()], **kwargs)
 
-    monkeypatch.setattr(experiments, "fit", killed)
+    monkeypatch.setattr(training, "fit", killed)
     with pytest.raises(KeyboardInterrupt):
         experiment.run(architecture, recipe, 0)
-    monkeypatch.setattr(experiments, "fit", real)
+    monkeypatch.setattr(training, "fit", real)
     again = experiment.run(architecture, recipe, 0)
     assert again.curve == run.curve
     assert again.top1_error == run.top1_error

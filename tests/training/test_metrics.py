@@ -1,7 +1,10 @@
+import math
+
 import keras
 import numpy as np
 import pytest
 
+from keras_alexnet.models.top_k import is_missed
 from keras_alexnet.training import TopKError
 
 
@@ -43,6 +46,19 @@ def test_nan_is_wrong():
     metric = TopKError(5)
     metric.update_state(np.arange(10), np.full((10, 10), np.nan))
     assert value(metric) == 1.0
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="of TensorFlow's graphs"
+)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_nan_is_wrong_in_graphs(jit_compile):
+    """TensorFlow replaces `not (a <= b)` by `a > b` there."""
+    import tensorflow as tf
+
+    missed = tf.function(is_missed, jit_compile=jit_compile)
+    scores = tf.fill((3, 4), math.nan)
+    assert missed(scores, tf.constant([0, 1, 2]), 1).numpy().all()
 
 
 def test_two_classes_sparse_and_one_hot():
