@@ -82,9 +82,9 @@ def local_contestants():
 
     import numpy as np
 
+    from keras_alexnet.models import CIFAR_11
     from keras_alexnet.models import CIFARNet
-    from keras_alexnet.models.cifar_presets import CIFAR_11
-    from keras_alexnet.training.cifar_recipes import CIFAR_RECIPES
+    from keras_alexnet.training import RECIPES
 
     rng = np.random.default_rng(0)
     x = rng.normal(0, 60, (FLAGS.batch_size, 24, 24, 3)).astype("float32")
@@ -93,7 +93,7 @@ def local_contestants():
     def step(architecture):
         model = CIFARNet(architecture=architecture)
         model.compile(
-            CIFAR_RECIPES["cifar_11"].optimizer(),
+            RECIPES["cifar_11"].optimizer(),
             "sparse_categorical_crossentropy",
         )
         return lambda: float(model.train_on_batch(x, y))

@@ -28,16 +28,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from absl import app
 from absl import flags
 
+from keras_alexnet import models
 from keras_alexnet.data import load_source
-from keras_alexnet.models import cifar_presets as networks
-from keras_alexnet.models.variants import without_norms
 from keras_alexnet.studies import Experiment
-from keras_alexnet.studies.cifar_results import compare
-from keras_alexnet.studies.cifar_results import epochs_until
-from keras_alexnet.studies.cifar_results import ratio
-from keras_alexnet.studies.cifar_results import read_results
+from keras_alexnet.studies import compare_results
+from keras_alexnet.studies import epochs_until
+from keras_alexnet.studies import paired_ratio
+from keras_alexnet.studies import read_results
+from keras_alexnet.training import RECIPES
 from keras_alexnet.training import StopBelow
-from keras_alexnet.training import cifar_recipes as recipes
 
 STUDIES = ("figure_1", "lrn", "augmentation")
 
@@ -100,10 +99,10 @@ def figure_1():
     part = load_source("cifar10", FLAGS.data_dir, holdout=0.2)
     chosen = {}
     for activation in ("relu", "tanh"):
-        network = dataclasses.replace(networks.FIGURE_1, activation=activation)
+        network = dataclasses.replace(models.FIGURE_1, activation=activation)
         rate = best_rate(activation, network, part)
         print(f"{activation}: rate {rate:g}", flush=True)
-        recipe = dataclasses.replace(recipes.FIGURE_1, learning_rate=rate)
+        recipe = dataclasses.replace(RECIPES["figure_1"], learning_rate=rate)
         chosen[activation] = network, recipe
     for seed in range(FLAGS.seeds):
         for activation, (network, recipe) in chosen.items():
@@ -117,9 +116,9 @@ def best_rate(activation, network, source):
 
     def error(power):
         if power not in found:
-            rate = recipes.FIGURE_1.learning_rate * 2.0**power
+            rate = RECIPES["figure_1"].learning_rate * 2.0**power
             recipe = dataclasses.replace(
-                recipes.FIGURE_1, learning_rate=rate, epochs=SEARCH_EPOCHS
+                RECIPES["figure_1"], learning_rate=rate, epochs=SEARCH_EPOCHS
             )
             name = f"search-{activation}-{rate:g}"
             run = train(name, network, recipe, SEARCH_SEED, source, "holdout")
@@ -132,7 +131,7 @@ def best_rate(activation, network, source):
     while True:
         around = min((best - 1, best, best + 1), key=error)
         if around == best:
-            return recipes.FIGURE_1.learning_rate * 2.0**best
+            return RECIPES["figure_1"].learning_rate * 2.0**best
         best = around
 
 
@@ -150,23 +149,23 @@ def lrn_variants():
     """Widths and decays of the 11 % net, in the proportions of the 13 % one's
     schedule, which is the shorter."""
     recipe = dataclasses.replace(
-        recipes.CIFAR_11,
-        epochs=recipes.CIFAR_13.epochs,
-        milestones=recipes.CIFAR_13.milestones,
+        RECIPES["cifar_11"],
+        epochs=RECIPES["cifar_13"].epochs,
+        milestones=RECIPES["cifar_13"].milestones,
     )
-    batch = dataclasses.replace(networks.CIFAR_11, normalization="batch")
+    batch = dataclasses.replace(models.CIFAR_11, normalization="batch")
     return {
-        "no norm": (without_norms(networks.CIFAR_11), recipe),
-        "lrn": (networks.CIFAR_11, recipe),
+        "no norm": (models.without_norms(models.CIFAR_11), recipe),
+        "lrn": (models.CIFAR_11, recipe),
         "batch norm": (batch, recipe),
     }
 
 
 def augmentation_variants():
-    crops = dataclasses.replace(networks.CIFAR_19, input_size=24)
+    crops = dataclasses.replace(models.CIFAR_19, input_size=24)
     return {
-        "whole images": (networks.CIFAR_19, recipes.CIFAR_19),
-        "crops and mirrors": (crops, recipes.CIFAR_19_CROPS),
+        "whole images": (models.CIFAR_19, RECIPES["cifar_19"]),
+        "crops and mirrors": (crops, RECIPES["cifar_19_crops"]),
     }
 
 
@@ -196,7 +195,7 @@ def figure_1_rows(results):
     ]
     both = [pair for pair in both if None not in pair]
     if both:
-        r = ratio(*zip(*both, strict=True))
+        r = paired_ratio(*zip(*both, strict=True))
         print(
             f"tanh needs {r.value:.2f} times the epochs ({r.low:.2f} to "
             f"{r.high:.2f}, n = {r.n} pairs; the paper says six)"
@@ -237,7 +236,7 @@ def tables():
         rows = figure_1_rows(results)
     else:
         names = list(VARIANTS[FLAGS.study]())
-        rows = compare(results, names[0], names)
+        rows = compare_results(results, names[0], names)
     if not rows:
         print(f"No result in {folder}")
         return

@@ -27,8 +27,8 @@ from absl import flags
 from keras_alexnet.data import evaluation_data
 from keras_alexnet.data import load_source
 from keras_alexnet.evaluation import predict_views
-from keras_alexnet.models.cifar_presets import CIFAR_13
-from keras_alexnet.training import cifar_recipes as recipes
+from keras_alexnet.models import CIFAR_13
+from keras_alexnet.training import RECIPES
 from keras_alexnet.training import train
 
 FLAGS = flags.FLAGS
@@ -52,7 +52,7 @@ HOLDOUT = 0.2
 
 def part(epochs):
     """A number of the author's 160 epochs, as a share of `--epochs`."""
-    return max(1, round(epochs * FLAGS.epochs / recipes.CIFAR_13.epochs))
+    return max(1, round(epochs * FLAGS.epochs / RECIPES["cifar_13"].epochs))
 
 
 def test_cost_and_error(model, source):
@@ -72,7 +72,10 @@ def test_cost_and_error(model, source):
 def main(_):
     output = pathlib.Path(FLAGS.output)
     first = dataclasses.replace(
-        recipes.CIFAR_13, epochs=part(100), schedule="constant", milestones=()
+        RECIPES["cifar_13"],
+        epochs=part(100),
+        schedule="constant",
+        milestones=(),
     )
     training = train(
         load_source(FLAGS.dataset, FLAGS.data_dir, holdout=HOLDOUT),
@@ -86,7 +89,7 @@ def main(_):
     history = dict(training.history)
     source = load_source(FLAGS.dataset, FLAGS.data_dir)
     second = dataclasses.replace(
-        recipes.CIFAR_13, epochs=part(60), milestones=(40 / 60, 50 / 60)
+        RECIPES["cifar_13"], epochs=part(60), milestones=(40 / 60, 50 / 60)
     )
     training = train(
         source,

@@ -2,6 +2,12 @@ from keras_alexnet.models.alexnet import AlexNet as AlexNet
 from keras_alexnet.models.architecture import Architecture as Architecture
 from keras_alexnet.models.caffe_import import read_mean_image as read_mean_image
 from keras_alexnet.models.cifar import CIFARNet as CIFARNet
+from keras_alexnet.models.cifar_presets import CIFAR_11 as CIFAR_11
+from keras_alexnet.models.cifar_presets import CIFAR_13 as CIFAR_13
+from keras_alexnet.models.cifar_presets import CIFAR_18 as CIFAR_18
+from keras_alexnet.models.cifar_presets import CIFAR_19 as CIFAR_19
+from keras_alexnet.models.cifar_presets import CIFAR_26 as CIFAR_26
+from keras_alexnet.models.cifar_presets import FIGURE_1 as FIGURE_1
 from keras_alexnet.models.cost import multiply_adds as multiply_adds
 from keras_alexnet.models.cost import neurons as neurons
 from keras_alexnet.models.difference import difference as difference

@@ -58,7 +58,7 @@ def epochs_until(errors, target, chance):
     return None
 
 
-def ratio(values, baseline):
+def paired_ratio(values, baseline):
     """Geometric mean of the ratios of pairs, with Student's 95 % interval.
 
     Args:
@@ -70,7 +70,7 @@ def ratio(values, baseline):
 
     Example:
 
-    >>> r = ratio([8.0, 32.0], [4.0, 4.0])
+    >>> r = paired_ratio([8.0, 32.0], [4.0, 4.0])
     >>> round(r.value, 6), r.n
     (4.0, 2)
     """
@@ -82,7 +82,7 @@ def ratio(values, baseline):
     return Interval(math.exp(logs.value), math.exp(logs.low), high, logs.n)
 
 
-def compare(results, baseline, names):
+def compare_results(results, baseline, names):
     """Errors of networks and their paired differences from one of them.
 
     Args:
@@ -99,7 +99,7 @@ def compare(results, baseline, names):
 
     >>> results = {"lrn": {0: {"top1_error": 0.25}},
     ...            "none": {0: {"top1_error": 0.5}}}
-    >>> compare(results, "none", ["none", "lrn"])[1]["difference"]
+    >>> compare_results(results, "none", ["none", "lrn"])[1]["difference"]
     -25.0
     """
     rows = []

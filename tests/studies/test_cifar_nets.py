@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from keras_alexnet.data import load_source
+from keras_alexnet.models import CIFAR_11
 from keras_alexnet.models import with_width
-from keras_alexnet.models.cifar_presets import CIFAR_11
 from keras_alexnet.studies import CHANGES
 from keras_alexnet.studies import Experiment
 from keras_alexnet.studies import run_ablation
@@ -36,13 +36,14 @@ def source():
 
 
 def test_experiments_cut_crops_from_whole_images(source, tmp_path):
-    experiment = Experiment(source, tmp_path, 24, split="test", views="ten")
+    cache = tmp_path / "images"
+    experiment = Experiment(source, tmp_path, 24, "test", "ten", cache)
     run = experiment.run(NARROW, RECIPE, seed=0)
     assert run.status == "completed"
     assert run.n == 24
-    (mean,) = (tmp_path / "means").glob("*.npy")
-    # Not enlarged to 27 pixels, which 256 / 224 would make of 24.
-    assert np.load(mean).shape == (32, 32, 3)
+    # Not resized to 27 pixels, which 256 / 224 would make of 24.
+    shapes = {np.load(path).shape for path in cache.glob("*.npy")}
+    assert shapes == {(48, 32, 32, 3)}
     assert len(run.history["top1_error"]) == 2
     assert run.history["learning_rate"] == pytest.approx((1e-3, 1e-4))
     # Read from its file, it is the same.

@@ -3,10 +3,10 @@ import math
 
 import pytest
 
-from keras_alexnet.studies.cifar_results import compare
-from keras_alexnet.studies.cifar_results import epochs_until
-from keras_alexnet.studies.cifar_results import ratio
-from keras_alexnet.studies.cifar_results import read_results
+from keras_alexnet.studies import compare_results
+from keras_alexnet.studies import epochs_until
+from keras_alexnet.studies import paired_ratio
+from keras_alexnet.studies import read_results
 
 
 def run(error):
@@ -42,13 +42,13 @@ def test_ratio_has_the_interval_of_the_logarithms():
     values, baseline = [6.0, 7.0, 9.0], [1.0, 1.5, 1.2]
     logs = [math.log(v / b) for v, b in zip(values, baseline, strict=True)]
     want = stats.ttest_1samp(logs, 0).confidence_interval(0.95)
-    found = ratio(values, baseline)
+    found = paired_ratio(values, baseline)
     assert found.low == pytest.approx(math.exp(want.low))
     assert found.high == pytest.approx(math.exp(want.high))
 
 
 def test_one_pair_says_nothing_about_others():
-    found = ratio([6.0], [1.0])
+    found = paired_ratio([6.0], [1.0])
     assert (found.value, found.low, found.high) == (
         pytest.approx(6.0),
         0.0,
@@ -61,7 +61,7 @@ def test_only_seeds_of_both_are_pairs():
         "none": {0: run(0.5), 1: run(0.75), 2: run(None)},
         "lrn": {0: run(0.25), 2: run(0.25)},
     }
-    none, lrn = compare(results, "none", ["none", "lrn", "batch"])
+    none, lrn = compare_results(results, "none", ["none", "lrn", "batch"])
     assert (none["n"], none["error"], none["difference"]) == (2, 62.5, None)
     assert (lrn["n"], lrn["pairs"], lrn["difference"]) == (2, 1, -25.0)
     assert lrn["high"] == math.inf
