@@ -21,10 +21,12 @@ import json
 import logging
 import os
 import pathlib
+import platform
 
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import keras
 from absl import app
 from absl import flags
 
@@ -66,6 +68,15 @@ def results_folder():
     return pathlib.Path(FLAGS.results) / f"{FLAGS.study}{epochs}"
 
 
+def hardware():
+    """The processor, as Linux calls it, and how many cores there are."""
+    info = pathlib.Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line for line in lines if line.startswith("model name")]
+    name = names[0].split(": ")[1] if names else platform.processor()
+    return f"{name or platform.machine()}, {os.cpu_count()} cores"
+
+
 def train(name, architecture, recipe, seed, source, split="test", callbacks=()):
     """One network, unless its result is there; returns what is in its file."""
     path = results_folder() / f"{name}-seed{seed}.json"
@@ -86,6 +97,8 @@ def train(name, architecture, recipe, seed, source, split="test", callbacks=()):
         "architecture": architecture.name,
         "recipe": dataclasses.asdict(recipe),
         "judged": str(experiment),
+        "hardware": hardware(),
+        "software": f"Keras {keras.__version__}, {keras.backend.backend()}",
         **dataclasses.asdict(run),
     }
     path.parent.mkdir(parents=True, exist_ok=True)

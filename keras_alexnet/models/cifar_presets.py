@@ -4,19 +4,20 @@ import dataclasses
 
 from keras_alexnet.models.architecture import Architecture
 
-# What all five have: one column, weights only as regular as `wc` makes them,
-# biases of 0 (the default, layer.py:833), and pooling by windows of 3.
+# What the three plain ones have, and the others change. Files are those of
+# cuda-convnet, `example-layers`. Biases begin at 0 (the default of layer.py);
+# poolings are 3 x 3 at a stride of 2 and round up.
 _COMMON = Architecture(
     columns=1,
     cross=(),
     fc_units=(),
     dropout=0.0,
-    # :29 shows CIFAR-10's images whole where there are no translations.
+    # Without translations the images are shown whole.
     input_size=32,
     image_size=32,
-    # The mean color of the 50,000 training images.
+    # The mean color of CIFAR-10's training images.
     pixel_mean=(125.31, 122.96, 113.86),
-    # layer.py:1183 divides the scale by the window; `minDiv` is 1.
+    # layer.py divides `scale` by the window's size; its constant is 1.
     lrn_k=1.0,
     lrn_n=9,
     lrn_alpha=1e-3,
