@@ -1,4 +1,4 @@
-"""One branch per column: the graph that a column strategy wants."""
+"""The graph that a column strategy needs: one branch of layers per column."""
 
 import warnings
 
@@ -14,12 +14,12 @@ from keras_alexnet.layers.local_response_normalization import (
 
 
 class Columns:
-    """What the columns hold between two layers; stands for one tensor.
+    """The tensors of all columns between two layers, in place of one tensor.
 
     Args:
-        tensors: List of Keras tensors, one per column: each its own channels,
-            or each all of them.
-        whole: Boolean, whether each is all channels.
+        tensors: List of Keras tensors, one per column. Either each has its
+            column's channels, or each has all channels.
+        whole: Boolean, whether each tensor has all channels.
         name: String, the layer that they come from.
     """
 
@@ -30,7 +30,7 @@ class Columns:
 
     @property
     def shape(self):
-        """That of the tensor which this stands for."""
+        """The shape of the one tensor in whose place these are."""
         shape = list(self.tensors[0].shape)
         if not self.whole:
             shape[self.axis] *= len(self.tensors)
@@ -44,7 +44,7 @@ class Columns:
         return 1 if images and first else -1
 
     def apply(self, layer):
-        """The outputs of a layer, which is given whole and not built."""
+        """Applies each column's share of a layer, given whole and unbuilt."""
         halo = None if self.whole else _halo(layer)
         seen = self
         if not self.whole and (halo or _sees_all(layer)):
@@ -71,7 +71,7 @@ class Columns:
         return Columns(exchange(self.tensors), whole=halo is None)
 
     def _crops(self, halo):
-        """The channels on either side that are other columns'."""
+        """Per column, how many channels on either side belong to others."""
         last = len(self.tensors) - 1
         if not halo:
             return [None] * (last + 1)
@@ -84,12 +84,12 @@ class Columns:
 
 
 def apply(layer, x):
-    """`layer(x)`, also where `x` is divided into columns."""
+    """Calls a layer on a tensor, or each column's share on its tensor."""
     return x.apply(layer) if isinstance(x, Columns) else layer(x)
 
 
 def spread(x, columns):
-    """Begins a branch per column, under a column strategy's scope.
+    """Begins one branch per column if a column strategy is in force.
 
     Args:
         x: Keras tensor, seen by all columns.
@@ -113,7 +113,7 @@ def spread(x, columns):
 
 
 def join(x):
-    """One tensor from `Columns`; other tensors as they are."""
+    """Joins `Columns` into one tensor; other tensors stay as they are."""
     return x.join() if isinstance(x, Columns) else x
 
 

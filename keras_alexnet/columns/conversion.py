@@ -1,4 +1,4 @@
-"""From the graph of whole layers to the graph of columns, and back."""
+"""Converts the graph of whole layers to the graph of columns, and back."""
 
 import keras
 
@@ -16,13 +16,13 @@ from keras_alexnet.layers.local_response_normalization import (
 
 
 def divided(model, columns=None):
-    """The same network with one branch per column, and new weights.
+    """Builds the same network with one branch per column, and new weights.
 
     Under the scope of a column strategy each branch is on its column's
-    device; elsewhere all are where ordinary layers would be.
+    device; elsewhere all branches are on the default device.
 
     Args:
-        model: A model of whole layers, a chain of them. It is left as it is.
+        model: A model that is a chain of whole layers. It is not changed.
         columns: Integer. Defaults to the number of groups of its layers.
 
     Returns:
@@ -46,10 +46,10 @@ def divided(model, columns=None):
 
 
 def grouped(model):
-    """The same network as one graph of whole layers, and new weights.
+    """Builds the same network as one graph of whole layers, new weights.
 
     Args:
-        model: A model of columns. It is left as it is.
+        model: A model of columns. It is not changed.
 
     Returns:
         A model of the class of `model`.
@@ -75,7 +75,7 @@ def _spread(x, columns):
 
 
 def _rebuilt(model, inputs, outputs):
-    """A model of the same name, which knows its architecture if it did."""
+    """A model of the same name, with the architecture of the old one."""
     kind = type(model) if hasattr(model, "architecture") else keras.Model
     return kind(inputs, outputs, name=model.name)
 
@@ -88,7 +88,8 @@ def _columns(model):
     } - {1}
     if len(groups) != 1:
         raise ValueError(
-            "`columns` must be given where the layers' groups do not tell. "
+            "`columns` must be given, because the layers' groups do not show "
+            "how many there are. "
             f"Received: layers in {sorted(groups) or 'no'} groups"
         )
     return groups.pop()

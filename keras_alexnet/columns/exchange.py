@@ -12,13 +12,13 @@ class ColumnExchange(keras.layers.Layer):
     """Gives every column the channels that it needs of the other columns.
 
     Without a halo each column receives all channels, as `conv3`, `fc6` and
-    `fc7` of the 2012 network do. With one it receives its own and so many on
-    either side: what a window over neighboring channels reaches.
+    `fc7` of the 2012 network do. With a halo it receives its own channels and
+    a few on either side: as many as a window over neighboring channels reaches.
 
     Under a column strategy each column's copy is put together on the column's
-    device; backward, each column adds up on its own device what the others
-    send. So a tensor crosses between two devices once forward, its gradient
-    once backward.
+    device. In the backward pass each column adds up, on its own device, the
+    gradients that the others send. So a tensor crosses between two devices once
+    in the forward pass, and its gradient once in the backward pass.
 
     Args:
         halo: Pair of integers, channels below and above, or `None` for all.
@@ -41,7 +41,7 @@ class ColumnExchange(keras.layers.Layer):
     """
 
     def __init__(self, halo=None, axis=-1, **kwargs):
-        # The columns are in their compute dtype already.
+        # The tensors have the compute dtype of their columns already.
         super().__init__(autocast=False, **kwargs)
         self.halo = None if halo is None else tuple(halo)
         self.axis = axis
@@ -50,7 +50,7 @@ class ColumnExchange(keras.layers.Layer):
     def call(self, inputs):
         width = inputs[0].shape[self.axis]
         devices = [column_device(column) for column in range(len(inputs))]
-        # Columns that share a device share what they receive in full.
+        # Columns on one device that receive the same channels share a copy.
         targets = [
             (device, *self._range(column, width, len(inputs)))
             for column, device in enumerate(devices)
@@ -81,7 +81,7 @@ class ColumnExchange(keras.layers.Layer):
         return {**super().get_config(), "halo": self.halo, "axis": self.axis}
 
     def _range(self, column, width, columns):
-        """The channels that a column receives, of all columns' together."""
+        """The range of channels that a column receives, counted over all."""
         if self.halo is None:
             return 0, width * columns
         below, above = self.halo

@@ -1,4 +1,4 @@
-"""Which device a column lives on, and how its gradient gets there too."""
+"""Puts a column's forward and backward pass on the column's device."""
 
 import contextlib
 import inspect
@@ -21,7 +21,7 @@ OUTSIDE = (
 
 
 def column_strategy():
-    """The current `tf.distribute` strategy if it knows columns, or `None`."""
+    """The current `tf.distribute` strategy if it has columns, or `None`."""
     if keras.backend.backend() != "tensorflow":
         return None
     # Imported here: the other backends do not need TensorFlow.
@@ -81,12 +81,12 @@ def pin(device, function, *tensors):
         return function(*tensors)
     import tensorflow as tf
 
-    # Named like those of a tape, also where the gradient is a custom one.
+    # So the ops of a custom gradient have names like those of a tape.
     scope = f"gradient_tape/{tf.get_current_name_scope()}".strip("/") + "/"
 
     @tf.custom_gradient
     def pinned(*inputs):
-        # Persistent: a persistent tape outside may ask more than once.
+        # Persistent, because a persistent tape around it may ask twice.
         with tf.device(device), tf.GradientTape(persistent=True) as tape:
             tape.watch(inputs)
             outputs = function(*inputs)
@@ -121,9 +121,9 @@ class OnColumn(keras.layers.Wrapper):
         layer: The *whole* layer, not built: all columns together.
         column: Integer, from 0.
         columns: Integer. Number of columns.
-        crop: Pair of integers, channels at the beginning and at the end of
-            the inputs that are other columns', and left out of the outputs.
-            Defaults to `None`.
+        crop: Pair of integers. So many channels at the beginning and at the
+            end of the inputs belong to other columns, and are left out of the
+            outputs. Defaults to `None`.
         **kwargs: `name` (by default `conv2_column0` for the first column of
             `conv2`) and other base layer arguments.
 
@@ -145,7 +145,7 @@ class OnColumn(keras.layers.Wrapper):
 
     def __init__(self, layer, column, columns, crop=None, **kwargs):
         kwargs.setdefault("name", f"{layer.name}_column{column}")
-        # Inputs and weights are cast by the share, on the column's device.
+        # The share casts inputs and weights, on the column's device.
         kwargs.setdefault("dtype", layer.variable_dtype)
         with variables_on(column):
             own = share(layer, column, columns)
@@ -162,7 +162,7 @@ class OnColumn(keras.layers.Wrapper):
         )
 
     def whole_layer(self):
-        """A new layer, all columns together."""
+        """A new layer of all columns together."""
         return keras.saving.deserialize_keras_object(self._whole)
 
     def build(self, input_shape):
@@ -230,7 +230,7 @@ class OnColumn(keras.layers.Wrapper):
 
 
 def share(layer, column, columns):
-    """One column's part of a whole layer, as a new layer of its name.
+    """One column's part of a whole layer, as a new layer of the same name.
 
     Args:
         layer: A layer, not built.
@@ -265,7 +265,7 @@ def share(layer, column, columns):
 
 
 def _without_ids(config):
-    """A configuration without numbers that hold within one loading only."""
+    """A configuration without numbers that are valid in one file only."""
     if isinstance(config, dict):
         return {
             key: _without_ids(value)

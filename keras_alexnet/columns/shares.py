@@ -1,4 +1,4 @@
-"""Variables of whole layers, and of columns' shares of them."""
+"""Matches variables of whole layers with the columns' shares of them."""
 
 import collections
 import re
@@ -6,8 +6,8 @@ import re
 import numpy as np
 from keras import ops
 
-# What Keras puts before the names of an optimizer within it, if that is built
-# by a training step.
+# The prefix that Keras's `LossScaleOptimizer` gives to the variables of the
+# optimizer inside it, if that is built by a training step.
 LOSS_SCALE = re.compile(r"^loss_scale_optimizer(_\d+)?/(?=[^/]+/)")
 # `conv2_column0/conv2`, and `conv2_column0_conv2` in optimizers' names.
 SHARE = re.compile(r"([A-Za-z0-9_]+?)_column(\d+)[/_]\1(?=[/_]|$)")
@@ -36,12 +36,12 @@ def copy_state(old, new):
 
 
 def _whole_name(name):
-    """`conv2/kernel`, also of a column's share of it."""
+    """The name in a network of whole layers, such as `conv2/kernel`."""
     return SHARE.sub(r"\1", LOSS_SCALE.sub("", name))
 
 
 def _renamed(config):
-    """A configuration that speaks of whole layers, at any depth."""
+    """A configuration with the names of whole layers, at any depth."""
     if isinstance(config, dict):
         return {_whole_name(k): _renamed(v) for k, v in config.items()}
     if isinstance(config, (list, tuple)):

@@ -15,7 +15,7 @@ class CeilMaxPooling2D(keras.layers.MaxPooling2D):
     The last window may hang over the bottom and right edges; what hangs over
     is ignored. `keras.layers.MaxPooling2D` rounds down with `padding="valid"`,
     and with `"same"` it moves the windows. Where nothing hangs over (55, 27
-    and 13 pixels, window 3, stride 2), all agree.
+    and 13 pixels, window 3, stride 2), all three give the same.
 
     Args:
         pool_size: Integer or pair. Defaults to `(2, 2)`.
@@ -31,8 +31,8 @@ class CeilMaxPooling2D(keras.layers.MaxPooling2D):
         Tensor of rank 4.
 
     Raises:
-        ValueError: If a stride is larger than the window, for then the last
-            window could lie outside the image.
+        ValueError: If a stride is larger than the window, because the last
+            window could then lie outside the image.
 
     Example:
 

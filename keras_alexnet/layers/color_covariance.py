@@ -7,12 +7,12 @@ from keras import ops
 def streamed_covariance(batches, channel_axis):
     """Mean and covariance of the pixels of `batches`, in one pass.
 
-    Each batch is reduced about its own mean and merged, in float64, so nothing
-    cancels however many pixels there are.
+    Each batch is reduced around its own mean, in float64, before it is merged.
+    So no precision is lost, however many pixels there are.
 
     Args:
-        batches: Iterable of images or batches of them, or of tuples that
-            begin with such.
+        batches: Iterable of images or batches of them, or of tuples whose
+            first element is one.
         channel_axis: Integer, negative: the axis of the three channels.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Grouped convolutions that stay local where channels are sharded, on JAX."""
+"""Grouped convolutions on JAX that send nothing between column devices."""
 
 import keras
 from keras import ops
@@ -30,7 +30,7 @@ def column_distribution(groups):
 
 
 def convolve_columns(convolve, inputs, kernel, distribution, channel_axis):
-    """Convolves each column's channels where they are.
+    """Convolves each column's channels on the device that holds them.
 
     XLA replicates a convolution in groups: it gathers the activations and the
     kernels of all columns on each device. Under `jax.shard_map` each device

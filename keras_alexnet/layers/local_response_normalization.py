@@ -45,13 +45,14 @@ class LocalResponseNormalization(keras.layers.Layer):
     Args:
         k: Float, positive. The constant of the denominator. Defaults to `2.0`.
         n: Integer, 1 or more. Width of the window in channels (or pixels). An
-            even window reaches one further down, as in the 2012 code; it may
-            be wider than the input. Defaults to `5`.
+            even window reaches one channel further down than up, as in the
+            2012 code. It may be wider than the input. Defaults to `5`.
         alpha: Float, 0 or more. Weight of the squares. Defaults to `1e-4`.
         beta: Float, positive. The exponent. Defaults to `0.75`.
         convention: `"sum"` or `"mean"`, see above. Defaults to `"sum"`.
-        groups: Integer. Number of equal runs of channels that are normalized
-            apart, as the columns of the 2012 network are. Defaults to `1`.
+        groups: Integer. Number of equal groups of neighboring channels, each
+            normalized by itself, as the columns of the 2012 network are.
+            Defaults to `1`.
         region: `"across_channels"` or `"within_channel"` (Caffe's words).
             Defaults to `"across_channels"`.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
@@ -172,7 +173,7 @@ class LocalResponseNormalization(keras.layers.Layer):
 
     @property
     def scale(self):
-        """The factor of the sum of squares: `alpha`, or its share."""
+        """What the sum of squares is multiplied by, in either convention."""
         if self.convention == "sum":
             return self.alpha
         window = self.n if self.region == "across_channels" else self.n**2
@@ -197,7 +198,8 @@ class LocalResponseNormalization(keras.layers.Layer):
                     dx = self._backward(x, dy)
                 return tape.gradient(dx, (x, dy), upstream)
 
-            # Not recorded: XLA cannot hand its loop to another gradient.
+            # Hidden from tapes, because the loop of compiled calls has no
+            # gradient; `second_derivative` is used in its place.
             dx = self._fast_backward(tf.stop_gradient(x), tf.stop_gradient(dy))
             return dx, second_derivative
 
@@ -220,7 +222,8 @@ class LocalResponseNormalization(keras.layers.Layer):
         return dy * p - (2.0 * self.scale * self.beta) * x * spread
 
     def _fast_backward(self, x, dy):
-        # XLA has no in-place update, in case the caller compiles as well.
+        # In-place updates do not exist within XLA, in case the caller
+        # compiles as well.
         large = len(x.shape) == 4 and self._runs_on_cpu()
         if large and not _inside_xla():
             return self._backward_by_image(x, dy)

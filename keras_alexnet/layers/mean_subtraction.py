@@ -13,8 +13,9 @@ class MeanSubtraction(keras.layers.Layer):
 
     The mean is a weight, saved with the model. It starts as the color `mean`;
     with `per_pixel=True` it is an image, to which the training set's mean
-    image is assigned (`layer.set_mean(image)`), as in 2012. Then every crop is
-    centered by the same central crop of the mean image, wherever it was cut.
+    image is assigned (`layer.set_mean(image)`), as in 2012. Every crop is
+    then centered by the central crop of the mean image, wherever in its own
+    image the crop was cut.
 
     Computes in float32 by default: bfloat16 cannot tell 200.3 from 200.
 

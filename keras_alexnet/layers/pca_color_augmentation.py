@@ -19,7 +19,7 @@ MEAN_COLOR_2012 = (127.30, 119.72, 104.91)
 
 
 class _GivenSeed(keras.random.SeedGenerator):
-    """A generator whose one state is the caller's, for stateless draws."""
+    """A generator that always gives the caller's seed, for stateless draws."""
 
     def __init__(self, state):
         self.given = state
@@ -30,7 +30,7 @@ class _GivenSeed(keras.random.SeedGenerator):
 
 @keras.saving.register_keras_serializable("keras_alexnet")
 class PCAColorAugmentation(keras.layers.Layer):
-    """Adds one random multiple of the principal colors to each image.
+    """Adds a random color to each image, along the principal components.
 
     ```
     x + V (alpha * stds),   alpha ~ Normal(0, sigma), one triple per image
@@ -39,10 +39,10 @@ class PCAColorAugmentation(keras.layers.Layer):
     where the columns of `V` are the eigenvectors of the 3x3 covariance of the
     training set's RGB pixels and `stds` the square roots of its eigenvalues.
 
-    Convention: the paper prints `alpha * eigenvalue`, the 2012 code multiplies
-    by the *square root* of the eigenvalue, the only form that means the same
-    in any unit; `scale="std"` is that. `scale="eigenvalue"` takes the
-    eigenvalues of pixels measured as a fraction of `value_range` (as
+    Convention: the paper prints `alpha * eigenvalue`. The 2012 code multiplies
+    by the *square root* of the eigenvalue, the only form that does not depend
+    on the unit of the pixels; this is `scale="std"`. `scale="eigenvalue"` takes
+    the eigenvalues of pixels measured as a fraction of `value_range` (as
     fb.resnet.torch and tensorpack do). Nothing is clipped, as in 2012.
     Arithmetic is float32 (float64 if the layer's dtype is), the result has the
     layer's compute dtype, never an integer one, so uint8 images do not wrap.
@@ -63,11 +63,11 @@ class PCAColorAugmentation(keras.layers.Layer):
         divide: Boolean. Whether to divide by `1 + sigma` afterwards, as the
             2012 code does to its centered images, "so that the overall scale
             doesn't become too different". Defaults to `False`.
-        center: Float or three floats, the color about which `divide` shrinks,
-            in the units of the inputs: `0` for images that are already
+        center: Float or three floats, the color toward which `divide`
+            shrinks, in the units of the inputs: `0` for images that are already
             centered. Defaults to the 2012 mean color.
-        channel_order: `"rgb"` or `"bgr"`, the order of the inputs' channels,
-            to which the built-in constants are put. Defaults to `"rgb"`.
+        channel_order: `"rgb"` or `"bgr"`, the order of the inputs' channels;
+            the built-in constants are put into it. Defaults to `"rgb"`.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
             Keras's setting.
         seed: Integer or `None`. Equal seeds give equal sequences of draws.
@@ -77,9 +77,9 @@ class PCAColorAugmentation(keras.layers.Layer):
     Call arguments:
         images: Tensor of shape `(batch, height, width, 3)` or
             `(height, width, 3)`, integer or float (channels first likewise).
-        training: Boolean. Outside of training the layer is the identity
-            (but for the dtype). `fit`, `evaluate` and `predict` set it;
-            defaults to `True`, as of Keras's augmentation layers, so that
+        training: Boolean. Outside of training the layer changes
+            nothing but the dtype. `fit`, `evaluate` and `predict` set it;
+            defaults to `True`, as in Keras's augmentation layers, so that
             `dataset.map(layer)` augments.
         seed: Integer tensor of shape `(2,)` or `None`. If given, the draw is
             a function of it alone: reproducible in a parallel `map`, too.
@@ -212,7 +212,7 @@ class PCAColorAugmentation(keras.layers.Layer):
         return ops.cast(images, self.compute_dtype)
 
     def _call_in_tf_data(self, images, training=True, seed=None, sigma=None):
-        """The same for TensorFlow's tensors under another backend."""
+        """Does what `call` does, in `tf.data` and on any backend of Keras."""
         import tensorflow as tf
 
         if training:
@@ -226,7 +226,7 @@ class PCAColorAugmentation(keras.layers.Layer):
         return tf.cast(images, self.compute_dtype)
 
     def _augment(self, images, alpha, sigma, cast):
-        """Adds the noise of `alpha`; only operators, for any backend."""
+        """Adds the noise of `alpha`, by operators that every backend has."""
         dtype = self._arithmetic_dtype
         first = self.data_format == "channels_first"
 

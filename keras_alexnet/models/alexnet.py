@@ -46,24 +46,26 @@ def AlexNet(
 ):
     """Builds AlexNet, or a relative of it, as a functional `keras.Model`.
 
-    The layers bear Caffe's names: `conv1 norm1 pool1 conv2 … pool5 fc6 drop6
+    The layers have Caffe's names: `conv1 norm1 pool1 conv2 … pool5 fc6 drop6
     fc7 drop7 fc8 prob`; a ReLU that directly follows a layer belongs to it, so
     `model.get_layer("fc7").output` is what papers call fc7 features.
 
     Inputs are centered 0-255 pixels in the architecture's channel order, or
-    raw 0-255 RGB with `include_preprocessing=True`. Inputs in [0, 1] leave
-    the published initialization without a signal.
+    raw 0-255 RGB with `include_preprocessing=True`. Do not scale
+    them to [0, 1]: with the published initialization the signal would be too
+    small to learn from.
 
     Args:
-        include_top: Boolean. Whether to include `fc6` and on. Defaults to
-            `True`.
+        include_top: Boolean. Whether to include `fc6` and the layers after
+            it. Defaults to `True`.
         weights: `None` (random), `"imagenet"` (downloads what was published
             for `"caffe"`, `"caffenet"` or `"owt"`), or the path of a file of
             Keras (`.weights.h5`, `.keras`), Caffe (`.caffemodel`) or
             torchvision (`.pth`, `.safetensors`). Defaults to `None`.
-        input_tensor: Optional Keras tensor, used as image input.
-        input_shape: Optional triple without the batch. Defaults to the size
-            that the architecture was trained on, 3 channels.
+        input_tensor: Optional Keras tensor to use as image input.
+        input_shape: Optional tuple of three integers, without the batch.
+            Defaults to the size that the architecture was trained on, 3
+            channels.
         pooling: Without the top, `None` (feature maps), `"avg"` or `"max"`.
             Defaults to `None`.
         classes: Integer. Units of `fc8`. Defaults to what the weights file

@@ -27,10 +27,10 @@ class Architecture:
     lrn_n: 5 -> 9
 
     Args:
-        name: What it is called in tables.
+        name: String, what tables and messages call it.
         input_size: Pixels per side of the crops it is trained on.
-        columns: Halves that a private layer is split into. Also the number of
-            groups of its convolution.
+        columns: Number of columns. A layer that is not in `cross` is divided
+            into as many groups.
         filters: Kernels per convolutional layer, over all columns.
         kernel_sizes: Pixels per side.
         strides: Pixels.
@@ -38,15 +38,16 @@ class Architecture:
             number of pixels.
         stages: What follows each convolution, in order: per layer a tuple of
             `"activation"`, `"norm"`, `"spatial_norm"` and `"pool"`.
-        cross: The layers that see all columns. `conv1` sees the image and
-            `fc8` everything, whatever this says.
+        cross: Names of the layers that see all columns; the others see their
+            own. `conv1` always sees the whole image, and the last layer all
+            columns.
         activation: Name of a Keras activation, also of `fc6` and `fc7`.
         normalization: `"lrn"` or `"batch"`, what `"norm"` stands for.
         lrn_k, lrn_n, lrn_alpha, lrn_beta, lrn_convention: As in
             `LocalResponseNormalization`.
         lrn_across_columns: Whether windows reach into the next column.
-        spatial_n, spatial_alpha, spatial_beta: The norm within a channel, with
-            `k=1` and `convention="mean"`.
+        spatial_n, spatial_alpha, spatial_beta: As `lrn_n` and so on, of the
+            norm within each channel; it has `k=1`, `convention="mean"`.
         pool_size, pool_strides: Pixels.
         pool_rounding: `"ceil"` or `"floor"`.
         fc_units: Units of `fc6`, `fc7`, over all columns.
@@ -118,8 +119,9 @@ class Architecture:
     # connected layers.
     initial_stds: tuple = (0.01,) * 8
     initial_biases: tuple = (0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0)
-    # Section 2: "the mean activity over the training set", per pixel; its
-    # color, for want of the image, from cuda-convnet2's make-data/input_meta.
+    # Section 2: "the mean activity over the training set", per pixel.
+    # Until that image is set its color is used, from cuda-convnet2's
+    # make-data/input_meta.
     pixel_mean: tuple = (127.30, 119.72, 104.91)
     pixel_std: tuple = (1.0, 1.0, 1.0)
     mean: str = "image"
@@ -261,7 +263,7 @@ class Architecture:
         return round(self.image_size * share)
 
     def groups(self, layer_name):
-        """Into how many parts the inputs of a layer are divided."""
+        """The number of groups of a layer, 1 if it sees all columns."""
         whole = layer_name in ("conv1", self.fc_names[-1])
         return 1 if whole or layer_name in self.cross else self.columns
 
@@ -271,7 +273,7 @@ class Architecture:
 
     @classmethod
     def from_config(cls, config):
-        """The architecture of such fields; lists stand for tuples."""
+        """The architecture with these fields; lists become tuples."""
         return cls(**{name: _as_tuples(x) for name, x in config.items()})
 
     def __str__(self):

@@ -31,7 +31,8 @@ def write_caffe(path, architecture, arrays, input_size=None):
     ):
         warnings.warn(
             f"OpenCV ignores k of Caffe's LRN layers, here "
-            f"{architecture.lrn_k:g}. Caffe itself computes the file rightly.",
+            f"{architecture.lrn_k:g}. Caffe itself computes this file "
+            "correctly.",
             stacklevel=4,
         )
     net = CaffeNet(
@@ -157,6 +158,6 @@ def _check_expressible(architecture, input_size):
         if refused:
             raise ValueError(
                 f"Caffe cannot compute architecture {architecture.name!r} on "
-                f"images of {input_size} pixels: it has nothing like its "
+                f"images of {input_size} pixels: it has no layer for its "
                 f"`{field}`."
             )

@@ -20,7 +20,7 @@ from keras_alexnet.weights.kernel_layouts import from_outputs_first
 
 STAGES = {"ReLU": "activation", "LRN": "norm", "Pooling": "pool"}
 
-# Layers that feed or judge a network; files of training snapshots have them.
+# Layers that read data or measure errors, as snapshots of trainings have.
 BESIDE = (
     "Accuracy",
     "Data",
@@ -39,8 +39,8 @@ BESIDE = (
 def read_caffe(path):
     """Reads a `.caffemodel` of this family.
 
-    The architecture is read off the layers: their order, shapes and settings.
-    Where a file gives no settings, Caffe's own networks' are assumed.
+    The architecture follows from the layers: their order, shapes and settings.
+    Where a file gives no settings, those of Caffe's own networks are assumed.
 
     Args:
         path: Path of the file.
@@ -84,7 +84,7 @@ def read_mean_image(path):
 
 
 def _recognize(net):
-    """What network of this family a `CaffeNet` is.
+    """Finds which network of this family a `CaffeNet` is.
 
     Args:
         net: A `CaffeNet`.
@@ -315,7 +315,7 @@ def _pooling(layers):
 
 
 def _square(layer):
-    """The layer with one number where Caffe takes one for each side."""
+    """The layer with one number where Caffe allows one per side."""
     settings = dict(layer.settings or {})
     for both, one in (("kernel_size", "kernel"), ("stride", "stride")):
         sides = {

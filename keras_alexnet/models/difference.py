@@ -1,4 +1,4 @@
-"""What two architectures differ in, as written and as computed."""
+"""Compares architectures: their fields, and what they compute."""
 
 import dataclasses
 import math
@@ -59,12 +59,12 @@ def difference(a, b):
 
 
 def different_computations(a, b, input_size=None):
-    """In which respects two networks of equal weights would differ.
+    """Lists why two networks with equal weights would give other outputs.
 
     Widths, initialization, dropout and what is done to pixels before the
-    first layer do not count; nor does how a thing is written: padding `"same"`
-    and 2 pixels around a window of 5 are one, and so are `alpha` per sum of
-    five squares and five times as much per mean.
+    first layer do not count. Neither does notation: padding `"same"` equals 2
+    pixels around a window of 5, and an `alpha` that multiplies the sum of five
+    squares equals five times that `alpha` on their mean.
 
     Args:
         a: An `Architecture`.
@@ -72,7 +72,8 @@ def different_computations(a, b, input_size=None):
         input_size: Pixels per side of the images. Defaults to that of `b`.
 
     Returns:
-        List of strings, `"field: a, not b"`; empty if they are one.
+        List of strings, `"field: a, not b"`; empty if they
+        compute the same.
 
     Example:
 
@@ -85,7 +86,7 @@ stages of conv2: activation norm pool, not activation pool norm
     size = input_size or b.input_size
     ours, theirs = _facts(a, size), _facts(b, size)
     if sizes(a, size) == sizes(b, size):
-        # What is rounded where nothing is left over does not matter.
+        # Nothing is left over that the two could round in different ways.
         ours.pop("pool_rounding", None)
         theirs.pop("pool_rounding", None)
     return [

@@ -41,8 +41,8 @@ def sizes(architecture, input_size=None):
         input_size: Integer. Defaults to the architecture's own.
 
     Returns:
-        Dict of layer name (`"conv1"`, `"pool1"`, …) to pixels; it ends early
-        where nothing is left of the image.
+        Dict of layer name (`"conv1"`, `"pool1"`, …) to pixels; it ends before
+        the first layer that would get no pixel.
 
     Example:
 
@@ -72,7 +72,7 @@ def sizes(architecture, input_size=None):
 
 
 def minimum_input_size(architecture):
-    """The smallest image, in pixels per side, of which anything is left."""
+    """Pixels per side of the smallest image that reaches the last layer."""
     complete = len(sizes(architecture, 10_000))
     return next(
         size
@@ -82,7 +82,7 @@ def minimum_input_size(architecture):
 
 
 def with_fitting_input_size(architecture, what, inputs, stated=None):
-    """The architecture for images that give its first dense layer its inputs.
+    """Finds the image size at which the first dense layer has its inputs.
 
     Args:
         architecture: An `Architecture`.

@@ -1,4 +1,4 @@
-"""Keras's own files of weights, which say which network they are of."""
+"""Keras's own files, with a description of the network inside."""
 
 import contextlib
 import errno
@@ -22,7 +22,7 @@ from keras_alexnet.models.difference import different_computations
 ATTRIBUTE = "keras_alexnet"
 WEIGHTS_ENDING = ".weights.h5"
 
-# What keeps a sound file from being read, too.
+# Errors that a sound file can give as well.
 NOT_DAMAGE = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.EIO)
 
 
@@ -63,7 +63,7 @@ def save_weights_file(network, path, **options):
 
 
 def read_description(path):
-    """What a file of Keras says of the network it is of.
+    """Reads which network a file of Keras belongs to.
 
     Args:
         path: Path of a `.weights.h5` or `.keras` file.
@@ -156,7 +156,7 @@ def load_model_file(path):
         A `keras.Model`, not compiled.
 
     Raises:
-        ValueError: If the file is damaged, or of what is not known here.
+        ValueError: If the file is damaged, or has layers that are unknown here.
     """
     with _named_errors(path):
         return keras.saving.load_model(path, compile=False)

@@ -1,4 +1,4 @@
-"""A functional model that knows which architecture it is of."""
+"""A functional model that carries its architecture."""
 
 import functools
 import os

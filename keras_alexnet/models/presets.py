@@ -1,4 +1,4 @@
-"""The networks that have names, each with its source."""
+"""The preset architectures, each with its source."""
 
 import dataclasses
 
@@ -116,12 +116,12 @@ ARCHITECTURES = IMAGENET_ARCHITECTURES | CIFAR_ARCHITECTURES
 
 
 def resolve_architecture(architecture):
-    """An `Architecture` from itself or from a preset's lower-case name.
+    """The `Architecture` that a preset's lower-case name stands for.
 
     Args:
-        architecture: An `Architecture` or one of `"paper"`, `"code_2012"`,
-            `"one_gpu"`, `"six_conv"`, `"caffe"`, `"caffenet"`, `"owt"`, or
-            one of the CIFAR nets, see `CIFARNet`.
+        architecture: An `Architecture`, which is returned, or one of
+            `"paper"`, `"code_2012"`, `"one_gpu"`, `"six_conv"`, `"caffe"`,
+            `"caffenet"`, `"owt"`, or one of the CIFAR nets, see `CIFARNet`.
 
     Returns:
         An `Architecture`.
@@ -139,7 +139,7 @@ def resolve_architecture(architecture):
 
 
 def choose_preset(value, presets, argument):
-    """A dataclass from itself or from a preset's name.
+    """The preset that a name stands for; a dataclass is returned as it is.
 
     Args:
         value: An instance, or a key of `presets`.

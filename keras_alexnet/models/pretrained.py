@@ -1,4 +1,4 @@
-"""Weights of others, and of our own files, for our networks."""
+"""Loads weights from files of Caffe, PyTorch and Keras."""
 
 import dataclasses
 import os
@@ -29,13 +29,13 @@ READERS = {
     ".safetensors": read_torchvision,
 }
 
-# What conv1 sees in the files of each.
+# The channel order that conv1 expects, by format; RGB in all others.
 CHANNEL_ORDERS = {".caffemodel": "bgr"}
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainedWeights:
-    """Weights that were read from somewhere, for a network to take.
+    """Weights that were read, and which network they belong to.
 
     Args:
         source: String, the path or the published name.
@@ -43,7 +43,7 @@ class TrainedWeights:
             file does not say.
         classes: Integer, or `None` where the file has no last layer.
         arrays: Dict of layer name to `(kernel, bias)` in Keras's layouts; or
-            `None` of a file of Keras, which Keras itself will read.
+            `None` for a file of Keras, which Keras reads by itself.
         channel_order: `"rgb"` or `"bgr"`, what `conv1` sees.
     """
 
@@ -55,7 +55,7 @@ class TrainedWeights:
 
 
 def read_weights(weights, architecture=None):
-    """Reads weights and what they are of, once.
+    """Reads weights, and finds out which network they belong to.
 
     Args:
         weights: `"imagenet"` (downloads what was published), or the path of a
@@ -84,11 +84,11 @@ def read_weights(weights, architecture=None):
 
 
 def load_weights(model, weights, strict=True):
-    """Loads weights that Caffe, PyTorch, Keras or someone else has trained.
+    """Loads trained weights, in whatever format they were saved.
 
     Args:
-        model: What `AlexNet` returned: with its top or without, as one graph
-            or of columns.
+        model: A model that `AlexNet` built, with its top or without, for one
+            device or of columns.
         weights: `"imagenet"` (downloads the published weights of the model's
             architecture), or the path of a `.caffemodel`, a `.pth`, `.pt` or
             `.safetensors` of torchvision, or a `.weights.h5` or `.keras` file
@@ -98,7 +98,7 @@ def load_weights(model, weights, strict=True):
 
     Raises:
         ValueError: If the file is damaged, or does not fit; the message names
-            the layer. The model is as it was then.
+            the layer. The model is not changed then.
         OSError: If weights cannot be downloaded.
 
     Example:
@@ -173,7 +173,7 @@ def architecture_of_model(model):
 
 
 def ending_of(path):
-    """The ending that tells the format; `.pth` also of a `.pth.tar`.
+    """The file ending that tells the format; `.pth.tar` counts as `.pth`.
 
     Args:
         path: Path of a file.

@@ -1,4 +1,4 @@
-"""Our weights in files for others."""
+"""Saves weights for Keras, Caffe and torchvision."""
 
 import os
 
@@ -19,10 +19,10 @@ from keras_alexnet.models.torchvision import write_torchvision
 
 WRITERS = {".caffemodel": write_caffe, ".safetensors": write_torchvision}
 
-# What centered pixels are divided by where such a file is used.
+# What the software that uses such a file divides centered pixels by.
 PIXEL_STDS = {".caffemodel": (1.0, 1.0, 1.0), ".safetensors": OWT.pixel_std}
 
-# Of no influence on what a trained layer computes.
+# Settings that do not change what a trained layer computes.
 NEEDLESS = (
     "name",
     "dtype",
@@ -39,7 +39,8 @@ def save_weights(model, path):
 
     `.caffemodel` (with the deploy `.prototxt` beside it) for Caffe and OpenCV,
     `.safetensors` for torchvision's `alexnet`, `.weights.h5` and `.keras` (the
-    whole model) for Keras. What is there is replaced by a whole file.
+    whole model) for Keras. A file that exists is replaced once the new one is
+    complete.
 
     In files for others `conv1` takes pixels as the other software gives them:
     Caffe's in BGR, minus the mean; torchvision's also divided by its standard

@@ -1,4 +1,4 @@
-"""torchvision's `alexnet` as ours, and back.
+"""Converts torchvision's `alexnet` to this package's, and back.
 
 It takes RGB images in [0, 1], minus a mean and divided by a standard
 deviation. `AlexNet(architecture="owt", include_preprocessing=True)` takes raw
@@ -86,7 +86,7 @@ def _recognize(named):
     }
     if unknown:
         names = ", ".join(sorted(unknown)[:5])
-        raise ValueError(f"It has what is no part of it: {names}.")
+        raise ValueError(f"It has arrays that are no part of it: {names}.")
     layers = {
         name: (module, *_kernel_and_bias(named, name))
         for name, module in MODULES.items()

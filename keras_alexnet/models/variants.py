@@ -1,4 +1,4 @@
-"""Variants of an `Architecture`, each of which takes one idea away."""
+"""Variants of an `Architecture`, most of them without one of its ideas."""
 
 import dataclasses
 
@@ -8,9 +8,10 @@ ZERO_BIASES = ("conv1", "conv3")
 
 
 def with_norms(architecture, *names):
-    """Normalization after no other layers than these.
+    """Keeps normalization after the named layers only.
 
-    The norm within each map goes with the one across maps, as in net #148.
+    A layer that loses its norm across maps also loses its norm within each map,
+    as in net #148.
 
     Args:
         architecture: An `Architecture`.
@@ -35,7 +36,7 @@ def with_norms(architecture, *names):
 
 
 def without_norms(architecture):
-    """No normalization at all: `with_norms` of no layers.
+    """Removes all normalization.
 
     Args:
         architecture: An `Architecture`.
@@ -53,7 +54,7 @@ def without_norms(architecture):
 
 
 def without_overlap(architecture):
-    """Pooling windows as large as their strides (section 3.4).
+    """Makes pooling windows as large as their strides (section 3.4).
 
     Where pooling rounded up before, it rounds down now: 2 x 2 windows rounded
     down give as many pixels as 3 x 3 windows rounded up.
@@ -79,7 +80,7 @@ def without_overlap(architecture):
 
 
 def with_all_pooling(architecture):
-    """Pooling after every convolution."""
+    """Adds pooling after every convolution that has none."""
     stages = tuple(
         stages if "pool" in stages else (*stages, "pool")
         for stages in architecture.stages
@@ -88,10 +89,10 @@ def with_all_pooling(architecture):
 
 
 def one_column(architecture):
-    """One column with half of the kernels, as net #145-half.
+    """Keeps one column with half of the kernels, as net #145-half does.
 
     The last convolution and the fully connected layers keep their widths, so
-    that the parameters are about as many (section 3.2, footnote).
+    that there are about as many parameters (section 3.2, footnote).
 
     Args:
         architecture: An `Architecture`.
@@ -112,13 +113,13 @@ def one_column(architecture):
 
 
 def without_cross(architecture, name):
-    """A layer that sees its own column only."""
+    """Makes a layer see its own column only."""
     cross = tuple(other for other in architecture.cross if other != name)
     return dataclasses.replace(architecture, cross=cross)
 
 
 def with_biases(architecture, value):
-    """The initial biases that the paper sets to 1, set to `value`.
+    """Sets the initial biases that are 1 in the paper to another value.
 
     Args:
         architecture: An `Architecture`.
@@ -143,11 +144,11 @@ def with_biases(architecture, value):
 
 
 def with_width(architecture, factor):
-    """All layers wider or narrower, rounded to whole columns.
+    """Makes all layers wider or narrower, by a factor.
 
     Args:
         architecture: An `Architecture`.
-        factor: Float.
+        factor: Float. Widths are rounded so that columns can share them.
 
     Returns:
         An `Architecture`.

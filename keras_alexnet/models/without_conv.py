@@ -1,4 +1,4 @@
-"""A network with one convolution less."""
+"""Takes one convolution out of an architecture."""
 
 import dataclasses
 
@@ -6,12 +6,12 @@ from keras_alexnet.models.geometry import conv_size
 
 
 def without_conv(architecture, number):
-    """One convolution less; pooling, strides and crossings keep their places.
+    """Removes a convolution; pooling, strides and crossings keep their places.
 
-    The next convolution (before the last, the one before) takes its place: it
-    keeps its kernels, and takes over stride, normalization and pooling if
-    the layer that is left out had some. A layer that saw all columns is
-    replaced by one that does.
+    A neighbor takes its place: the next convolution, or the one before if the
+    last is removed. The neighbor keeps its own kernels. It takes over the
+    stride, the normalization and the pooling of the removed layer. If that saw
+    all columns, so does the neighbor.
 
     Args:
         architecture: An `Architecture`.
@@ -59,7 +59,7 @@ def without_conv(architecture, number):
 
 
 def _plain_place(architecture, left_out):
-    """The place nearest behind, or else before, that only activates."""
+    """The nearest later layer without norm or pooling, or else earlier one."""
     plain = [
         index
         for index, stages in enumerate(architecture.stages)
@@ -67,14 +67,15 @@ def _plain_place(architecture, left_out):
     ]
     if not plain:
         raise ValueError(
-            "A convolution can be left out where another has nothing but an "
-            f"activation behind it. Received: stages={architecture.stages}"
+            "A convolution can be removed only if the architecture has one "
+            "with nothing but an activation after it. "
+            f"Received: stages={architecture.stages}"
         )
     return next((index for index in plain if index >= left_out), plain[-1])
 
 
 def _fitting_paddings(architecture, left_out, kernels, strides):
-    """Paddings by which the first layer about keeps its output's size."""
+    """Paddings that change the size of the first output least."""
     paddings = _drop(architecture.paddings, left_out)
     size = architecture.input_size
     wanted = conv_size(
@@ -88,7 +89,7 @@ def _fitting_paddings(architecture, left_out, kernels, strides):
         output = conv_size(size, kernels[0], strides[0], padding)
         return abs(output - wanted)
 
-    # Of equally good ones its own.
+    # Of equally good paddings `min` takes the first: the layer's own.
     first = min((paddings[0], "valid", "same", "ceil"), key=error)
     return (first, *paddings[1:])
 
@@ -96,7 +97,7 @@ def _fitting_paddings(architecture, left_out, kernels, strides):
 def _renumbered(architecture, left_out):
     names = architecture.conv_names
     new = dict(zip(_drop(names, left_out), names, strict=False))
-    # Its heir sees all columns in its place.
+    # If the removed layer saw all columns, its successor does.
     new[names[left_out]] = names[min(left_out, len(names) - 2)]
     cross = [new.get(name, name) for name in architecture.cross]
     return tuple(dict.fromkeys(cross))

@@ -61,7 +61,7 @@ RECIPES = {
 
 
 def resolve_recipe(recipe):
-    """A `Recipe` from itself or from a preset's lower-case name.
+    """The `Recipe` that a preset's lower-case name stands for.
 
     Args:
         recipe: A `Recipe`, or `"paper"`, `"code_2012"`, `"small_data"`,

@@ -46,16 +46,17 @@ class Recipe:
     batch_size: 128 -> 64
 
     Args:
-        name: What it is called in tables.
+        name: String, what tables and messages call it.
         batch_size: Examples per step.
         epochs: Passes over the training set.
-        learning_rate: The first one.
+        learning_rate: The learning rate at the beginning.
         momentum, weight_decay, bias_multiplier: As in `AlexNetSGD`.
         schedule: `"plateau"`, `"as_run"`, `"cosine"`, `"constant"` or
             `"steps"`.
         division: What `"plateau"` and `"steps"` divide the learning rate by.
-        divisions: How many times, before it stops.
-        patience: Epochs without a better validation error before that.
+        divisions: How many times `"plateau"` divides before it stops.
+        patience: Epochs without a better validation error after which
+            `"plateau"` divides.
         milestones: Shares of the epochs after which `"steps"` divides.
         crop: `"random"` or `"center"`.
         flip: Whether half of the images are mirrored.

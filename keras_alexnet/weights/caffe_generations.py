@@ -1,6 +1,6 @@
-"""Layers of Caffe's older formats as layers of the present one."""
+"""Converts layers of Caffe's older formats to the present one."""
 
-# V1LayerParameter.LayerType, as far as a network of this family goes.
+# V1LayerParameter.LayerType, for the layers that this family can have.
 V1_TYPES = {
     1: "Accuracy",
     4: "Convolution",
@@ -46,7 +46,7 @@ SETTINGS = {
 
 
 def upgrade(message):
-    """A layer's message of an older generation as one of the present.
+    """Converts a layer's message from an older format to the present one.
 
     Args:
         message: Dict, a V1 layer, or the V0 layer in one.
@@ -81,13 +81,13 @@ def upgrade(message):
 
 
 def merge_padding(messages):
-    """Gives the pixels of padding layers (V0) to the convolution after them.
+    """Moves the pixels of padding layers (V0) to the convolutions after them.
 
     Args:
         messages: Dicts, layers in order.
 
     Yields:
-        The layers that are no padding.
+        All other layers.
     """
     pad = None
     for message in messages:
@@ -107,7 +107,7 @@ def merge_padding(messages):
 
 
 def last(message, key, default):
-    """The value of a field that may be absent; of several the last, as in C++.
+    """The value of a field that may be absent; the last of several, as in C++.
 
     Args:
         message: Dict.

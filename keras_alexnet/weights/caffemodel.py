@@ -165,7 +165,7 @@ def _layer(message, path):
 
 
 def _one_side(values, what):
-    """Of a number for each side; they are equal in all these networks."""
+    """The number for both sides, from a list of one or of one per side."""
     if len({str(value) for value in values}) > 1:
         raise ValueError(f"{what} is {values}, where one number is wanted.")
     return values[-1]

@@ -3,11 +3,11 @@
 A schema maps field numbers to `(name, kind)`, where the kind is `"int"`,
 `"float"`, `"string"`, another schema, or, for packed numbers, `"floats"` or
 `"doubles"`. A message is a dict of field name to the list (packed: the array)
-of its values; fields out of the schema are skipped.
+of its values; fields that the schema lacks are skipped.
 
-Nothing is allocated on the word of the file: lengths are checked against the
-bytes that are there, schemas bound the depth, and the number of values is
-limited.
+A file that lies about its lengths cannot fill the memory: lengths are compared
+with the bytes that are there, schemas limit the depth, and the number of
+values is limited.
 """
 
 import os

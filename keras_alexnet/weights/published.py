@@ -1,4 +1,4 @@
-"""Weights that others have published, and how to get them unharmed."""
+"""Weights that others have published, and their verified download."""
 
 import contextlib
 import dataclasses
@@ -25,7 +25,7 @@ class PublishedWeights:
         name: String, the name that its publisher gave it.
         architecture: String, the preset that it is for.
         url: String.
-        size: Bytes; about so many where it is not known exactly.
+        size: Integer, bytes; rounded where it is not known exactly.
         digest: String, algorithm and hexadecimal digits: `"sha1:…"`.
         top1: Reported accuracy on the validation images, center crop, percent.
         top5: Likewise, among five guesses.
@@ -101,10 +101,10 @@ PUBLISHED = {
 
 @contextlib.contextmanager
 def downloaded(weights):
-    """Downloads a file of weights for the length of a block.
+    """Downloads a file of weights, which exists until the `with` block ends.
 
-    The file is verified before the block begins and removed when it ends,
-    well or not. An interrupted download leaves nothing, and the next one
+    The file is verified before the block begins, and removed after it, also if
+    the block fails. An interrupted download leaves nothing, and the next one
     begins anew.
 
     Args:

@@ -11,7 +11,7 @@ from keras_alexnet.weights.pytorch import read_pth
 def read_state_dict(path):
     """Reads a state dict of a PyTorch model.
 
-    What the file is shows in its content; its name does not matter. The
+    The format is recognized by the content; the name does not matter. The
     `module.` that `DataParallel` puts into names is removed.
 
     Args:
@@ -41,8 +41,8 @@ def read_state_dict(path):
     else:
         arrays = read_pth(path)
     return {
-        # ImageNet's training script wraps only the features of AlexNet, so
-        # that it stands in the middle.
+        # PyTorch's ImageNet script wraps only the features of AlexNet, so
+        # `module.` is in the middle of their names.
         re.sub(r"(^|\.)module\.", r"\1", name): array
         for name, array in arrays.items()
     }
@@ -81,7 +81,7 @@ def _read_safetensors(path):
 
     try:
         arrays = load_file(path)
-    # Its own exception has no better base than `Exception`.
+    # Safetensors' own exception is derived from `Exception` alone.
     except Exception as error:
         raise ValueError(
             f"{path} cannot be read as safetensors: {error}"

@@ -1,4 +1,4 @@
-"""Reads PyTorch's pickles as data. Nothing that they name is ever looked up.
+"""Reads PyTorch's pickles as data. Nothing that they name is imported.
 
 `pickletools.genops` lists the instructions without running them; the few that
 a file of tensors needs are carried out here, on tuples, lists and dicts. What
@@ -35,7 +35,7 @@ class Name(NamedTuple):
 
 
 class Storage(NamedTuple):
-    """Where numbers lie: the `key` of a record, `first` in it, `count`."""
+    """`count` numbers in the record `key`, from number `first` on."""
 
     key: str
     dtype: str
@@ -161,7 +161,7 @@ class _Machine:
 
     def _top(self, kind):
         if type(self.stack[-1]) is not kind:
-            raise ValueError(f"it fills what is no {kind.__name__}")
+            raise ValueError(f"it adds to what is no {kind.__name__}")
         return self.stack[-1]
 
 
