@@ -47,21 +47,29 @@ shared_flags.define_recipe(DIGITS)
 shared_flags.define_mixed_precision()
 shared_flags.define_output("runs/ablate")
 flags.DEFINE_enum(
-    "study", "ablation", ["ablation", "scaling"], "What is varied."
+    "study", "ablation", ["ablation", "scaling"], "Vary ideas or sizes."
 )
 flags.DEFINE_multi_enum(
-    "changes", None, [change.name for change in CHANGES], "Defaults to all."
+    "changes",
+    None,
+    [change.name for change in CHANGES],
+    "Names of the changes to study, by default all.",
 )
 flags.DEFINE_multi_float(
-    "shares", [0.125, 0.25, 0.5, 1.0], "Of the training set, for scaling."
+    "shares",
+    [0.125, 0.25, 0.5, 1.0],
+    "Shares of the training set, for --study=scaling.",
 )
 flags.DEFINE_multi_float(
-    "widths", [0.25, 0.5, 1.0], "Factors of --width, for scaling."
+    "widths", [0.25, 0.5, 1.0], "Factors of --width, for --study=scaling."
 )
-flags.DEFINE_integer("seeds", 3, "Networks per change.", lower_bound=1)
-flags.DEFINE_string("split", "test", "Which split is judged.")
+flags.DEFINE_integer("seeds", 3, "Networks to train per change.", lower_bound=1)
+flags.DEFINE_string("split", "test", "The split to measure errors on.")
 flags.DEFINE_enum(
-    "views", "center", ["center", "ten", "nine"], "What is averaged."
+    "views",
+    "center",
+    ["center", "ten", "nine"],
+    "Views of each image to average.",
 )
 
 
@@ -71,7 +79,8 @@ def report(name, run):
 
 
 def main(_):
-    # It warns of functions traced anew, which every network brings.
+    # TensorFlow warns of every function that it traces again, and each new
+    # network needs that.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     shared_flags.set_precision()
     output = pathlib.Path(FLAGS.output)

@@ -40,7 +40,7 @@ flags.DEFINE_string(
     '"imagenet", or a .caffemodel, .pth, .safetensors or .keras file.',
 )
 flags.DEFINE_enum(
-    "architecture", None, list(ARCHITECTURES), "The file's own by default."
+    "architecture", None, list(ARCHITECTURES), "By default what the file holds."
 )
 flags.DEFINE_string(
     "classes",
@@ -49,7 +49,7 @@ flags.DEFINE_string(
     "weights, or ImageNet's names where there are 1000 classes.",
 )
 flags.DEFINE_enum(
-    "views", "center", ["center", "ten"], "What is averaged over."
+    "views", "center", ["center", "ten"], "Views of each image to average."
 )
 flags.DEFINE_bool(
     "squeeze",

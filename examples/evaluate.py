@@ -23,14 +23,20 @@ from keras_alexnet.evaluation import evaluate
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", None, "A .keras file.", required=True)
 shared_flags.define_source()
-flags.DEFINE_string("split", "test", "Which split.")
+flags.DEFINE_string("split", "test", "The split to measure errors on.")
 flags.DEFINE_multi_enum(
-    "views", ["center", "ten"], ["center", "ten", "nine"], "What is averaged."
+    "views",
+    ["center", "ten"],
+    ["center", "ten", "nine"],
+    "Views of each image to average.",
 )
 flags.DEFINE_enum(
-    "order", "cuda-convnet", ["cuda-convnet", "caffe"], "Of the ten views."
+    "order",
+    "cuda-convnet",
+    ["cuda-convnet", "caffe"],
+    "The order of the ten views.",
 )
-flags.DEFINE_integer("batch_size", 32, "Images, each of up to ten views.")
+flags.DEFINE_integer("batch_size", 32, "Images at a time.")
 flags.DEFINE_bool("per_class", True, "Print a line per class.")
 
 

@@ -41,15 +41,17 @@ flags.DEFINE_string(
     '"imagenet", or a .caffemodel, .pth, .safetensors or .keras file.',
 )
 flags.DEFINE_enum(
-    "architecture", None, list(ARCHITECTURES), "The file's own by default."
+    "architecture", None, list(ARCHITECTURES), "By default what the file holds."
 )
-flags.DEFINE_string("layer", "fc7", "Whose outputs; maps are flattened.")
+flags.DEFINE_string(
+    "layer", "fc7", "The layer whose outputs are saved; maps are flattened."
+)
 flags.DEFINE_string(
     "output", "features.npy", "A file that ends in .npy or .parquet."
 )
 flags.DEFINE_integer("batch_size", 32, "Images at a time.")
 flags.DEFINE_integer(
-    "limit", None, "Stop after so many images; the next start goes on."
+    "limit", None, "Stop after so many images; the next start continues."
 )
 
 
@@ -93,7 +95,7 @@ def what_is_done(paths):
 
 
 def open_partial(shape, key):
-    """The file that the features are gathered in, and how many it has."""
+    """The file that collects the features, and how many it has."""
     partial = pathlib.Path(f"{FLAGS.output}.partial.npy")
     journal = pathlib.Path(f"{FLAGS.output}.partial.json")
     if partial.exists() and journal.exists():
@@ -113,7 +115,7 @@ def open_partial(shape, key):
 
 
 def fill(rows, done, model, side, paths, journal, key):
-    """Computes the rows that are missing; the journal follows the rows.
+    """Computes the missing rows; the journal counts those that are written.
 
     Returns:
         How many there are then.

@@ -4,9 +4,9 @@
         examples/train.py --strategy=multiworker --output=runs/two
 
 runs the program twice with the `TF_CONFIG` of a cluster of two on 127.0.0.1.
-When a worker dies the others cannot go on; all are stopped and started again,
-as the supervisor of a real cluster does, and a program that keeps a
-`ResumableBackup` goes on where it was. The workers end with this program, also
+When a worker dies the others cannot continue. All are stopped and started
+again, as the supervisor of a real cluster does it, and a program that keeps a
+`ResumableBackup` resumes where it was. The workers end with this program, also
 if it is killed. The first worker writes to this terminal, the others to
 `worker1.log` and so on in `--logs`.
 """
@@ -25,9 +25,11 @@ from absl import flags
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("workers", 2, "Processes to start.")
-flags.DEFINE_integer("restarts", 3, "How often all are started again.")
+flags.DEFINE_integer("restarts", 3, "How often all workers are started again.")
 flags.DEFINE_integer("gpus", 0, "GPUs that each worker sees.")
-flags.DEFINE_float("timeout", None, "Seconds after which all are stopped.")
+flags.DEFINE_float(
+    "timeout", None, "Seconds after which all workers are stopped."
+)
 flags.DEFINE_string("logs", "runs/logs", "Folder of the workers' output.")
 
 # Reads the workers' process ids until the launcher closes the pipe, which the

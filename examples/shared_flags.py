@@ -91,7 +91,7 @@ def define_width(digits):
     flags.DEFINE_float(
         "width",
         None,
-        f"Of all layers; 1, or {digits['width']} for digits.",
+        f"Factor of all widths; 1, or {digits['width']} for digits.",
         lower_bound=0.01,
     )
 
@@ -111,7 +111,7 @@ def input_size(network, digits):
 def define_recipe(digits):
     """`--recipe`, `--epochs`, `--batch_size` and `--flip`."""
     flags.DEFINE_enum(
-        "recipe", "small_data", list(RECIPES), "How it is trained."
+        "recipe", "small_data", list(RECIPES), "How the network is trained."
     )
     for name in ("epochs", "batch_size"):
         flags.DEFINE_integer(
@@ -140,7 +140,7 @@ def define_mixed_precision():
         "mixed_precision",
         None,
         ["float16", "bfloat16"],
-        "Compute in 16 bits.",
+        "Compute in 16 bits, and keep weights in 32.",
     )
 
 
@@ -158,13 +158,15 @@ def define_cache():
 def define_seed():
     """`--seed`."""
     flags.DEFINE_integer(
-        "seed", 0, "Of initialization, order and augmentation."
+        "seed", 0, "Of the weights, the order of images and the augmentation."
     )
 
 
 def define_output(folder):
     """`--output`."""
-    flags.DEFINE_string("output", folder, "Folder for all that is saved.")
+    flags.DEFINE_string(
+        "output", folder, "The folder for everything that is saved."
+    )
 
 
 def _given(name, digits=None):

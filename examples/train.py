@@ -9,8 +9,8 @@ one folder of images per class will do:
     python examples/train.py --dataset=imagenette/160px-v2 --cache
     python examples/train.py --dataset=path/to/images --epochs=20
 
-A run that is interrupted goes on where it was when it is started again with
-the same flags. The folder `--output` is of that run only.
+A run that is interrupted resumes where it was when it is started again with
+the same flags. The folder `--output` belongs to that run alone.
 """
 
 import json
@@ -19,8 +19,8 @@ import os
 import pathlib
 import time
 
-# Large buffers are reused instead of returned to the system, whose fresh
-# pages are slow on many virtual machines. TensorFlow reads it at its import.
+# TensorFlow then reuses large buffers: fresh memory from the system is slow on
+# many virtual machines. It reads the variable when it is imported.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -34,8 +34,8 @@ from keras_alexnet.distribution import strategy_from_name
 from keras_alexnet.distribution import worker_folder
 from keras_alexnet.visualization import plot_curves
 
-# What flags that are not given mean for digits: they have no mirror images,
-# and 1,797 of them train the network soon.
+# The defaults of flags for the digits, which have no mirror images, and which
+# are so few that small values are enough.
 DIGITS = {**shared_flags.DIGITS, "epochs": 4, "input_size": 64}
 
 FLAGS = flags.FLAGS
@@ -54,19 +54,25 @@ flags.DEFINE_string(
     "weights", None, '"imagenet" or a file to begin with; random by default.'
 )
 flags.DEFINE_enum(
-    "keep", "last", ["last", "best"], "Which weights, by the held-out images."
+    "keep",
+    "last",
+    ["last", "best"],
+    "Keep the last weights, or the best on held-out images.",
 )
 flags.DEFINE_integer(
     "backup_every", None, "Steps between backups within an epoch."
 )
 flags.DEFINE_enum(
-    "strategy", "none", list(STRATEGIES), "How devices and machines share it."
+    "strategy",
+    "none",
+    list(STRATEGIES),
+    "How devices and machines share the training.",
 )
 
 
 def main(_):
     start = time.time()
-    # It tells of every reduction between devices.
+    # At a lower level TensorFlow reports every reduction between devices.
     logging.getLogger("tensorflow").setLevel(logging.WARNING)
     # Before any other operation of TensorFlow.
     strategy = strategy_from_name(FLAGS.strategy)

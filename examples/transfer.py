@@ -1,4 +1,4 @@
-"""Teaches a trained network the classes of another, smaller set of images.
+"""Trains a network that is trained already on the classes of another data set.
 
     python examples/transfer.py --dataset=photos --weights=imagenet
     python examples/transfer.py --dataset=cifar10 --weights=net.caffemodel
@@ -44,18 +44,24 @@ flags.DEFINE_string(
     '"imagenet", or a .caffemodel, .pth, .safetensors or .keras file.',
 )
 flags.DEFINE_enum(
-    "architecture", None, list(ARCHITECTURES), "The file's own by default."
+    "architecture", None, list(ARCHITECTURES), "By default what the file holds."
 )
-flags.DEFINE_integer("frozen_epochs", 3, "Of the last layer alone.")
-flags.DEFINE_integer("epochs", 7, "Of all layers, after that.")
-flags.DEFINE_float("learning_rate", 3e-4, "Of all layers; it falls to 0.")
+flags.DEFINE_integer(
+    "frozen_epochs", 3, "Epochs in which the last layer alone is trained."
+)
+flags.DEFINE_integer(
+    "epochs", 7, "Epochs in which all layers are trained, after that."
+)
+flags.DEFINE_float(
+    "learning_rate", 3e-4, "Learning rate of all layers; it falls to 0."
+)
 flags.DEFINE_integer("batch_size", 64, "Images per step.")
 flags.DEFINE_bool("flip", True, "Mirror images; not for letters and digits.")
-flags.DEFINE_bool("random", True, "Also train from random weights.")
+flags.DEFINE_bool("random", True, "Also train the network from random weights.")
 
 
 def trainings(source, output):
-    """Yields the name of each training and what came of it."""
+    """Yields the name and the `Training` of each of the three."""
     common = {
         "keep": "best",
         "batch_size": FLAGS.batch_size,

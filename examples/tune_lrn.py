@@ -1,4 +1,4 @@
-"""Searches k, n, alpha, beta of LRN and where it stands, or the connectivity.
+"""Searches k, n, alpha, beta of LRN and its place, or the connectivity.
 
     python examples/tune_lrn.py
 
@@ -51,12 +51,15 @@ flags.DEFINE_enum(
     "tuner",
     "bayesian",
     ["random", "bayesian", "hyperband", "grid"],
-    "Who proposes.",
+    "Which tuner proposes the values.",
 )
 flags.DEFINE_integer(
-    "trials", 14, "The author's included; not of hyperband.", lower_bound=1
+    "trials",
+    14,
+    "Trials, the author's included; hyperband has its own.",
+    lower_bound=1,
 )
-flags.DEFINE_integer("seeds", 2, "Networks per trial.", lower_bound=1)
+flags.DEFINE_integer("seeds", 2, "Networks to train per trial.", lower_bound=1)
 
 TUNERS = {
     "random": keras_tuner.RandomSearch,
@@ -67,7 +70,8 @@ TUNERS = {
 
 
 def main(_):
-    # It warns of functions traced anew, which every network brings.
+    # TensorFlow warns of every function that it traces again, and each new
+    # network needs that.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     shared_flags.set_precision()
     output = pathlib.Path(FLAGS.output)
