@@ -45,12 +45,15 @@ setup(
         "pillow>=11.3",
         "safetensors",
         "scipy>=1.14",
+        # Tells what libjpeg repairs, which Pillow and TensorFlow do not.
+        "simplejpeg>=1.9",
         "tensorflow>=2.21,<2.22",
         "tensorflow-datasets>=4.9.10,<4.10",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "examples": EXAMPLES,
+        "heic": ["pillow-heif"],
         "tuning": TUNING,
         "test": [
             *TUNING,

@@ -69,10 +69,14 @@ def source(seed=0):
 
 
 def tell_skipped(source):
-    """Prints what was left out of a `Source`."""
-    if source.skipped:
-        print(f"Left out of {source.name}: {len(source.skipped)}. The first:")
-        print(*source.skipped[:5], sep="\n")
+    """Prints what was left out of a `Source`, and what in it is damaged."""
+    for what, names in (
+        ("Left out of", source.skipped),
+        ("Damaged in", source.damaged),
+    ):
+        if names:
+            print(f"{what} {source.name}: {len(names)}. The first:")
+            print(*list(names)[:5], sep="\n")
 
 
 def define_architecture(purpose, digits):
