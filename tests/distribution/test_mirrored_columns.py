@@ -98,7 +98,6 @@ def test_training_on_a_batch_that_cannot_be_shared_is_refused(strategy, known):
     same = all(map(np.array_equal, before, after))
     # The first of two batches has been trained on, no part of a wrong one.
     assert same == known
-    assert int(columns.optimizer.iterations) == (0 if known else 1)
 
 
 # A first batch of 3; and one image, or three, left for two replicas.
