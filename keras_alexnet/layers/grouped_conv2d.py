@@ -116,6 +116,8 @@ class GroupedConv2D(keras.layers.Conv2D):
         outputs = self._convolve(self._pad(inputs), kernel)
         if not _may_be_empty(inputs):
             return outputs
+        if inputs.shape[0] == 0:
+            return ops.zeros((0, *outputs.shape[1:]), outputs.dtype)
         return ops.reshape(outputs, (ops.shape(inputs)[0], *outputs.shape[1:]))
 
     def _convolve(self, inputs, kernel):
@@ -216,7 +218,7 @@ def _may_be_empty(inputs):
 
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return False
-    return inputs.shape[0] is None and None not in inputs.shape[1:]
+    return not inputs.shape[0] and None not in inputs.shape[1:]
 
 
 def zeros_to_round_up(size, kernel, stride, dilation=1):
