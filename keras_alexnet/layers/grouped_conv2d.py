@@ -6,13 +6,13 @@ from keras import ops
 from keras_alexnet.layers.column_sharding import column_distribution
 from keras_alexnet.layers.column_sharding import convolve_columns
 
-# With more groups than this, separate convolutions are no longer faster.
+# With more groups than this, separate convolutions are too thin to pay.
 MOST_SPLITS = 8
 
 
 @keras.saving.register_keras_serializable("keras_alexnet")
 class GroupedConv2D(keras.layers.Conv2D):
-    """`keras.layers.Conv2D` with fast grouping and two more paddings.
+    """`keras.layers.Conv2D` with fast groups and two more paddings.
 
     Channel group `g` of the output sees channel group `g` of the input alone:
 
@@ -21,17 +21,17 @@ class GroupedConv2D(keras.layers.Conv2D):
     ```
 
     The kernel has the layout of `keras.layers.Conv2D(groups=...)`,
-    `(height, width, channels // groups, filters)`, so the weights
-    of either layer fit the other. Keras compiles a grouped convolution on
-    TensorFlow's CPU with XLA, which is slow; here a few groups are separate
-    convolutions, whose outputs are concatenated.
+    `(height, width, channels // groups, filters)`, so weights of the two
+    layers interchange. Keras compiles a grouped convolution on TensorFlow's
+    CPU with XLA, which is slow; here a few groups are separate convolutions,
+    whose outputs are concatenated.
 
-    **Padding.** `"ceil"` rounds the output size *up*, as cuda-convnet did in
-    2012 and no framework has done since: to
-    `1 + ceil((size - kernel) / stride)`, with zeros at the bottom and right
-    only. So an input of 224, a kernel of 11 and a stride of 4 give 55, where
-    `"valid"` gives 54 and `"same"` 56. An integer adds so many zeros on every
-    side and rounds the size down, as Caffe and PyTorch do.
+    **Padding.** `"ceil"` rounds the output size *up*, as cuda-convnet did
+    in 2012 (and no framework since): `1 + ceil((size - kernel) / stride)`,
+    with zeros at the bottom and right only. So an input of 224, a kernel of 11
+    and a stride of 4 give 55, where `"valid"` gives 54 and `"same"` 56. An
+    integer is a border of so many zeros on every side, as in Caffe and
+    PyTorch, with the size rounded down.
 
     Args:
         filters: Integer. Number of output channels, divisible by `groups`.
@@ -113,14 +113,7 @@ class GroupedConv2D(keras.layers.Conv2D):
         self._explicit_padding = own
 
     def convolution_op(self, inputs, kernel):
-        outputs = self._convolve(self._pad(inputs), kernel)
-        if not _may_be_empty(inputs):
-            return outputs
-        if inputs.shape[0] == 0:
-            return ops.zeros((0, *outputs.shape[1:]), outputs.dtype)
-        return ops.reshape(outputs, (ops.shape(inputs)[0], *outputs.shape[1:]))
-
-    def _convolve(self, inputs, kernel):
+        inputs = self._pad(inputs)
         axis = -1 if self.data_format == "channels_last" else 1
         distribution = column_distribution(self.groups)
         if distribution is not None:
@@ -202,23 +195,6 @@ class GroupedConv2D(keras.layers.Conv2D):
         ):
             pads[axis] = pad
         return ops.pad(inputs, pads)
-
-
-def _may_be_empty(inputs):
-    """Whether the batch may be empty, which convolutions get wrong.
-
-    If a batch has fewer images than there are replicas, some receive none. The
-    convolution of TensorFlow's oneDNN then returns the shape of its
-    inputs, which the next op refuses.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return False
-    # Imported here: the other backends do not need TensorFlow.
-    import tensorflow as tf
-
-    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-        return False
-    return not inputs.shape[0] and None not in inputs.shape[1:]
 
 
 def zeros_to_round_up(size, kernel, stride, dilation=1):
