@@ -6,13 +6,13 @@ from keras import ops
 from keras_alexnet.layers.column_sharding import column_distribution
 from keras_alexnet.layers.column_sharding import convolve_columns
 
-# With more groups than this, separate convolutions are too thin to pay.
+# With more groups than this, separate convolutions are no longer faster.
 MOST_SPLITS = 8
 
 
 @keras.saving.register_keras_serializable("keras_alexnet")
 class GroupedConv2D(keras.layers.Conv2D):
-    """`keras.layers.Conv2D` with fast groups and two more paddings.
+    """`keras.layers.Conv2D` with fast grouping and two more paddings.
 
     Channel group `g` of the output sees channel group `g` of the input alone:
 
@@ -21,17 +21,17 @@ class GroupedConv2D(keras.layers.Conv2D):
     ```
 
     The kernel has the layout of `keras.layers.Conv2D(groups=...)`,
-    `(height, width, channels // groups, filters)`, so weights of the two
-    layers interchange. Keras compiles a grouped convolution on TensorFlow's
-    CPU with XLA, which is slow; here a few groups are separate convolutions,
-    whose outputs are concatenated.
+    `(height, width, channels // groups, filters)`, so the weights
+    of either layer fit the other. Keras compiles a grouped convolution on
+    TensorFlow's CPU with XLA, which is slow; here a few groups are separate
+    convolutions, whose outputs are concatenated.
 
-    **Padding.** `"ceil"` rounds the output size *up*, as cuda-convnet did
-    in 2012 (and no framework since): `1 + ceil((size - kernel) / stride)`,
-    with zeros at the bottom and right only. So an input of 224, a kernel of 11
-    and a stride of 4 give 55, where `"valid"` gives 54 and `"same"` 56. An
-    integer is a border of so many zeros on every side, as in Caffe and
-    PyTorch, with the size rounded down.
+    **Padding.** `"ceil"` rounds the output size *up*, as cuda-convnet did in
+    2012 and no framework has done since: to
+    `1 + ceil((size - kernel) / stride)`, with zeros at the bottom and right
+    only. So an input of 224, a kernel of 11 and a stride of 4 give 55, where
+    `"valid"` gives 54 and `"same"` 56. An integer adds so many zeros on every
+    side and rounds the size down, as Caffe and PyTorch do.
 
     Args:
         filters: Integer. Number of output channels, divisible by `groups`.
