@@ -205,7 +205,12 @@ def train(
                 **recipe.augmentation(architecture, size),
             ),
             _validation(
-                source, validation, size, architecture.resize(size), cache
+                source,
+                validation,
+                size,
+                architecture.resize(size),
+                cache,
+                strategy.num_replicas_in_sync if strategy else 1,
             ),
             directory,
             every=every,
@@ -334,13 +339,34 @@ def _freeze(model, trainable):
         layer.trainable = name in trainable
 
 
-def _validation(source, split, size, resize, cache):
+def _validation(source, split, size, resize, cache, replicas):
     if split == "auto":
         split = "holdout" if "holdout" in source.splits else "test"
     if split is None:
         return None
     return evaluation_data(
-        source, split, size, resize=resize, cache=cache, view="center"
+        source,
+        split,
+        size,
+        _validation_batch(source.split(split).count, replicas),
+        resize,
+        cache,
+        view="center",
+    )
+
+
+def _validation_batch(count, replicas):
+    """A batch size, of 128 at most, whose last batch all replicas can share.
+
+    TensorFlow's oneDNN kernels fail where a replica gets no image.
+    """
+    return next(
+        (
+            size
+            for size in range(128, replicas, -1)
+            if not 0 < count % size < replicas
+        ),
+        replicas,
     )
 
 

@@ -18,6 +18,7 @@ from keras_alexnet.models import PAPER  # noqa: E402
 from keras_alexnet.models import with_width  # noqa: E402
 from keras_alexnet.training import PAPER_RECIPE  # noqa: E402
 from keras_alexnet.training import SMALL_DATA_RECIPE  # noqa: E402
+from keras_alexnet.training.training import _validation_batch  # noqa: E402
 
 NARROW = dataclasses.replace(with_width(PAPER, 0.05), name="narrow")
 
@@ -205,6 +206,14 @@ def test_under_a_strategy(strategy, source, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "alexnet.keras")
     assert loaded.architecture == training.architecture
     assert not any("column" in layer.name for layer in loaded.layers)
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 4, 8])
+def test_no_replica_is_without_validation_images(replicas):
+    for count in range(replicas, 400):
+        size = _validation_batch(count, replicas)
+        assert replicas <= size <= 128
+        assert not 0 < count % size < replicas
 
 
 def test_mixed_precision_is_for_this_training_alone(source):
