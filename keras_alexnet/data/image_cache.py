@@ -30,7 +30,7 @@ def keep_in_memory(load, count, shape):
 
 
 def keep_in_file(load, count, shape, path):
-    """Calls `load` for all indices once and for all, and keeps a file.
+    """Calls `load` for all indices, once, and keeps the results in a file.
 
     A file that is there is used as it is; one that is being written has
     another name.

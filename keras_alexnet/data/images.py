@@ -63,7 +63,7 @@ def decode(encoded, name, upright=True):
 
 
 def problem(encoded, strict=True):
-    """Why an image cannot be decoded, or not as it was taken.
+    """Says why an image cannot be decoded, or may not look as it should.
 
     Args:
         encoded: Scalar string tensor, the file's bytes.
@@ -72,7 +72,7 @@ def problem(encoded, strict=True):
 
     Returns:
         Scalar string tensor, empty if nothing is wrong. It begins with
-        `MISSING` if a library is what is wrong.
+        `MISSING` if a library is missing.
     """
 
     def explain(encoded):
@@ -90,7 +90,8 @@ def problem(encoded, strict=True):
         )
 
     def attempt(encoded):
-        # Made of the pixels, or the graph would drop the decoding.
+        # The empty string depends on the pixels; otherwise the graph would
+        # leave the decoding out.
         nothing = tf.strings.substr("", 0, tf.size(_decode(encoded)))
         return tf.cond(
             (_start(encoded, 3) == b"\xff\xd8\xff") & strict,

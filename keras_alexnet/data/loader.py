@@ -14,7 +14,7 @@ from keras_alexnet.data.source import Source
 
 
 def default_resize(input_size):
-    """The stored image's side for an input size: 256 for 224, in proportion.
+    """The side of stored images for an input size: 256 for 224, and so on.
 
     Example:
 
@@ -49,7 +49,7 @@ def image_size(model):
 
 
 def check_data_arguments(source, input_size, resize, batch_size, cache):
-    """Says what is wrong with arguments that all pipelines share.
+    """Checks the arguments that all pipelines share.
 
     Args:
         source: A `Source`, see `load_source`.

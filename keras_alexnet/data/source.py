@@ -53,7 +53,7 @@ class Split:
         )
 
     def relabelled(self, new_labels):
-        """The split in which label `i` is called `new_labels[i]`.
+        """The split with label `i` replaced by `new_labels[i]`.
 
         Examples whose new label is negative are left out.
         """
@@ -185,7 +185,7 @@ class Source:
 
 
 def stored_split(images, labels, ids, encoded):
-    """A `Split` of things in memory.
+    """A `Split` of images that are in memory.
 
     Args:
         images: Array of images, or strings: the bytes of image files.

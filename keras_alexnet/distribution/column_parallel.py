@@ -16,9 +16,9 @@ class ColumnParallelStrategy(ClearScope, tf.distribute.Strategy):
 
     Under its `scope()`, `AlexNet` builds one branch per column. A column's
     variables and optimizer slots, its forward and its backward ops are on the
-    column's device; the columns meet where the architecture says so. All that
-    is no column's (the input, `fc8`, the loss) is on the first device, the
-    head. There is one replica, hence no gradient to reduce.
+    column's device; the columns meet where the architecture says so. What
+    belongs to no column (the input, `fc8`, the loss) is on the first device,
+    the head. There is one replica, so no gradients are summed between devices.
 
     Train by plain Keras: `compile`, `fit`, `evaluate`, `predict`, `save`.
     `jit_compile=True` is not possible: XLA compiles for one device.
@@ -26,8 +26,8 @@ class ColumnParallelStrategy(ClearScope, tf.distribute.Strategy):
     Args:
         devices: List of strings such as `["/GPU:0", "/GPU:1"]`, one per
             column. Defaults to all GPUs, or to all logical CPUs where there
-            is no GPU. Columns beyond the last device begin at the first one
-            again.
+            is no GPU. If there are more columns than devices, the first
+            device gets the next column, and so on.
 
     Raises:
         ValueError: If a device is named that TensorFlow does not see.
@@ -78,7 +78,7 @@ def default_devices():
 
 
 def check_list(devices):
-    """Raises a `ValueError` unless the devices are a list of some."""
+    """Raises a `ValueError` unless the devices are a list, not empty."""
     if isinstance(devices, str) or not devices:
         raise ValueError(
             "`devices` must be a list of device names, one per column. "
@@ -162,7 +162,7 @@ class _ReplicaContext(tf.distribute.ReplicaContext):
 
 
 class _Extended(tf.distribute.StrategyExtended):
-    """What `tf.distribute` asks of a strategy, for a single replica.
+    """The methods that `tf.distribute` needs of a strategy of one replica.
 
     The methods with an underscore are those that TensorFlow's own strategies
     define and its public methods call. Public ways were tried: to wrap

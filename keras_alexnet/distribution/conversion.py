@@ -1,4 +1,4 @@
-"""From the graph for one device to the graph of columns, and back."""
+"""Converts models for one device to models of columns, and back."""
 
 import keras
 import tensorflow as tf
@@ -12,15 +12,15 @@ from keras_alexnet.columns.shares import transfer
 
 
 def to_columns(model, columns=None):
-    """The same network with one branch per column, on the columns' devices.
+    """Converts a model to one branch per column, on the columns' devices.
 
-    Call it under the `scope()` of a column strategy. Weights and, if the
-    model is compiled, the state of the optimizer go with it, so training goes
-    on where it was. Dropout draws other masks.
+    Call it under the `scope()` of a column strategy. The weights are copied
+    and, if the model is compiled, the state of the optimizer, so training can
+    continue. Dropout draws other masks.
 
     Args:
         model: A model for one device, from `AlexNet` outside of any column
-            strategy. It is left as it is.
+            strategy. It is not changed.
         columns: Integer. Defaults to the number of groups of its layers.
 
     Returns:
@@ -49,17 +49,17 @@ def to_columns(model, columns=None):
 
 
 def to_grouped(model):
-    """The same network as one graph for one device; undoes `to_columns`.
+    """Converts a model of columns to one graph for one device.
 
     Args:
-        model: A model of columns. It is left as it is.
+        model: A model of columns. It is not changed.
 
     Returns:
         A `keras.Model`, with weights and optimizer state as in `to_columns`.
 
     Raises:
         ValueError: If the model has no columns, or the optimizer's state
-            cannot be put together.
+            cannot be joined.
 
     Example:
 
@@ -79,7 +79,7 @@ def to_grouped(model):
 
 
 def on_one_device(model):
-    """The trained network as an ordinary model, for saving and evaluation.
+    """Makes an ordinary model of a trained one, to save and to evaluate it.
 
     Args:
         model: A `keras.Model` of any strategy.

@@ -9,7 +9,7 @@ from keras_alexnet.distribution.replicas import OwnCollectives
 
 
 class Mirrored(KerasReplicas, OwnCollectives, tf.distribute.MirroredStrategy):
-    """`tf.distribute.MirroredStrategy` that says what `fit` cannot do.
+    """`tf.distribute.MirroredStrategy` with clear errors where `fit` fails.
 
     Each device has the whole network and trains on its share of a batch.
 

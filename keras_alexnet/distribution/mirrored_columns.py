@@ -19,8 +19,8 @@ class MirroredColumns(
 
     Each group is a replica that trains on its share of a batch with its
     columns on their own devices, as in `ColumnParallelStrategy`; gradients
-    are summed over the replicas. What is no column's is on the first device
-    of the group, which also takes part in the reduction for all of it.
+    are summed over the replicas. What belongs to no column is on the first
+    device of the group, which also sums the gradients for the whole group.
 
     The batch size of `fit` is that of all replicas together, and must be
     divisible by their number.
@@ -28,7 +28,7 @@ class MirroredColumns(
     Args:
         groups: List of lists of devices, such as `[["/GPU:0", "/GPU:1"],
             ["/GPU:2", "/GPU:3"]]`. Defaults to all GPUs, or all logical CPUs
-            where there is no GPU, in runs of `columns`.
+            where there is no GPU, `columns` neighbors each.
         columns: Integer, the length of the default groups. Defaults to `2`.
         cross_device_ops: As in `tf.distribute.MirroredStrategy`.
 

@@ -15,9 +15,10 @@ class MultiWorkerMirrored(
 
     Start the same program on each machine, with `TF_CONFIG` set or a cluster
     resolver; make the strategy before any other TensorFlow operation. It
-    waits until all workers are there. `fit`, `evaluate` and `predict` take
-    the same data everywhere, in batches of all workers together. Save and
-    export on every worker, all but the chief to a directory to throw away.
+    waits until all workers have started. Give `fit`, `evaluate` and `predict`
+    the same data on every worker; the batch size is that of all workers
+    together. Call `save` and `export` on every worker: the chief's file counts,
+    and the others write to a temporary directory.
 
     Args:
         cluster_resolver: A `tf.distribute.cluster_resolver`. Defaults to the

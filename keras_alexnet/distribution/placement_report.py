@@ -20,10 +20,10 @@ SMALL = 64
 
 @dataclasses.dataclass(frozen=True)
 class LayerPlacement:
-    """A row of a `PlacementReport`; devices such as `("CPU:1",)`.
+    """A row of a `PlacementReport`. Devices are written `("CPU:1",)`.
 
     Args:
-        name: The layer's.
+        name: String, the name of the layer.
         variables, slots, forward, backward: Tuples of devices.
         parameters: Integer, in one replica.
         activations: Integer, bytes of its outputs for the report's batch, on
@@ -46,9 +46,9 @@ class PlacementReport:
     Args:
         layers: List of `LayerPlacement`.
         ops: List of `PlacedOp`, all of a training step.
-        transfers: List of `Transfer`, what crosses in a step; not the sums
-            of gradients over replicas, which collective ops move.
-        replicas: Integer, how many replicas take those sums.
+        transfers: List of `Transfer`, what crosses in a step. The sums of
+            gradients over replicas, made by collective ops, are not in it.
+        replicas: Integer, how many replicas sum their gradients.
         gradients: Integer, bytes of the gradients of each.
     """
 

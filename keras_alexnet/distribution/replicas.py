@@ -1,4 +1,4 @@
-"""What strategies of several replicas have in common here."""
+"""What the strategies of several replicas have in common."""
 
 import contextlib
 import itertools
@@ -18,7 +18,7 @@ MOST_COLLECTIVES = 100_000
 
 
 class OwnCollectives:
-    """Mixin: the reductions of a process's strategies have their own numbers.
+    """Mixin: gives each strategy of a process its own collective numbers.
 
     Mirrored strategies number their reductions, and all begin with the same
     number; a second strategy over other devices would fail.
@@ -35,11 +35,11 @@ class OwnCollectives:
 
 
 class KerasReplicas(ClearScope):
-    """Mixin: says what `fit` cannot do with several replicas, and why.
+    """Mixin: explains what `fit` cannot do with several replicas, and why.
 
-    Before a `tf.distribute.Strategy` of several replicas in the bases. What
-    it distributes is not tuned, so `fit` need not wait at the end of epochs,
-    see `keras_alexnet.autotuning`.
+    It stands before a `tf.distribute.Strategy` in the list of bases. The data
+    that it distributes are not autotuned, so `fit` need not wait at the end of
+    epochs, see `keras_alexnet.autotuning`.
     """
 
     def __init__(self, *args, **kwargs):
@@ -106,7 +106,7 @@ def _check_options(model, replicas):
 
 
 def _with_equal_shares(step, replicas):
-    """A training step; a batch that replicas share unequally is an error.
+    """A training step that refuses batches which replicas share unequally.
 
     Gradients are averaged over replicas, so images of a smaller share would
     count more. Evaluation adds up images, and takes any batch.
@@ -137,8 +137,8 @@ def _with_equal_shares(step, replicas):
 class ReplicaColumns:
     """Mixin: each replica has a group of devices, one per column.
 
-    Before a mirrored strategy in the bases, whose replicas' devices are the
-    first of each group.
+    It stands before a mirrored strategy in the list of bases. The devices of
+    that strategy's replicas are the first of each group.
     """
 
     _local = threading.local()

@@ -1,4 +1,4 @@
-"""Says what went wrong where a model and a strategy do not belong together."""
+"""Explains errors where a model and a strategy do not belong together."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Columns by sharded channels, on the JAX backend."""
+"""Columns on the JAX backend, made by sharding the channels."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""What a training script needs to run under any strategy."""
+"""Strategies by name, for scripts that run under any of them."""
 
 import tensorflow as tf
 
@@ -8,8 +8,8 @@ from keras_alexnet.distribution.mirrored_columns import MirroredColumns
 from keras_alexnet.distribution.multi_worker import MultiWorkerColumns
 from keras_alexnet.distribution.multi_worker import MultiWorkerMirrored
 
-# Each with the number of devices of a machine without GPUs: how many parts
-# of the CPU stand in for them.
+# Each with the number of logical devices that the CPU is divided into on a
+# machine without GPUs.
 STRATEGIES = {
     "none": (tf.distribute.get_strategy, 1),
     "columns": (ColumnParallelStrategy, 2),
@@ -21,7 +21,7 @@ STRATEGIES = {
 
 
 def strategy_from_name(name):
-    """The strategy of a name, over all devices of the machine.
+    """Makes the strategy that a name stands for, over all devices.
 
     Call it before any other TensorFlow operation. Where there is no GPU, the
     CPU is divided into two logical devices, or four for `"mirrored_columns"`.

@@ -1,4 +1,4 @@
-"""Leaves what nobody has placed where its data is."""
+"""Puts ops that have no device where their inputs are."""
 
 import functools
 
@@ -47,7 +47,7 @@ def _choose(head, op):
     largest, chosen = 0, head
     for tensor in op.inputs:
         size, device = _size(tensor), _device(tensor)
-        # Of equals the head wins.
+        # If several inputs are equally large, the head is taken.
         if device and (size > largest or (size == largest and device == head)):
             largest, chosen = size, device
     return chosen

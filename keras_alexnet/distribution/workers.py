@@ -1,4 +1,4 @@
-"""What concerns one of several workers of a training."""
+"""Helpers for a training with several workers."""
 
 import pathlib
 
@@ -9,9 +9,10 @@ import tensorflow as tf
 class WorkersAgree(keras.callbacks.Callback):
     """Stops a training whose workers have resumed from different steps.
 
-    After `ResumableBackup` in the list of callbacks. Where its directory is
-    not shared by all machines only the chief finds its backup; the others
-    would begin at the beginning, and all wait for each other at the end.
+    Put it after `ResumableBackup` in the list of callbacks. If not all machines
+    share the directory of the backups, only the chief finds one. The others
+    would start from the beginning, and in the end all would wait for each
+    other.
 
     Raises:
         ValueError: At the beginning of training, if the number of steps that
@@ -36,7 +37,7 @@ class WorkersAgree(keras.callbacks.Callback):
 
 
 def worker_folder(strategy, folder):
-    """Where this process writes what every worker has.
+    """The folder for what every worker writes, such as pictures.
 
     Args:
         strategy: A `tf.distribute.Strategy`.

@@ -1,4 +1,4 @@
-"""What evaluation is given by mistake, and numbers that are not finite."""
+"""Refuses wrong arguments of evaluation, and numbers that are not finite."""
 
 import keras
 import numpy as np
@@ -48,9 +48,9 @@ def batches(data):
 
 
 def check_images(images):
-    """Refuses what is no batch of images, or not finite.
+    """Refuses what is no batch of images, or has values that are not finite.
 
-    Layers can swallow NaN: a network then predicts something.
+    Some layers turn NaN into numbers, and the network would predict a class.
 
     Args:
         images: Array or tensor.
@@ -191,7 +191,7 @@ def names_of_classes(class_names, classes):
 
 
 def check_probabilities(outputs):
-    """Refuses what a model returned if it is no probabilities.
+    """Refuses outputs of a model that are no probabilities.
 
     Args:
         outputs: Array; the last axis is that of the classes.

@@ -198,7 +198,7 @@ def _input_size(model):
 
 
 def _takes_channels_first(model):
-    """From its input's shape where that tells, else Keras's setting."""
+    """Decided by the shape of its input if possible, else Keras's setting."""
     shape = getattr(model, "input_shape", None)
     if isinstance(shape, tuple) and 3 in (first_last := shape[1::2]):
         if first_last[0] != first_last[1]:

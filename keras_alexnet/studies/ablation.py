@@ -107,7 +107,7 @@ def _same(pair, other):
 
 
 def _effective(architecture):
-    """The architecture without what has no effect in it."""
+    """The architecture with the fields that have no effect set to one value."""
     if architecture.columns == 1:
         architecture = dataclasses.replace(
             architecture, cross=(), lrn_across_columns=False

@@ -1,4 +1,4 @@
-"""Networks trained and judged alike, each once, their results kept."""
+"""Trains and judges many networks in the same way, and keeps the results."""
 
 import contextlib
 import dataclasses
@@ -31,9 +31,9 @@ COMPUTATION = 1
 class Experiment:
     """What all networks of a study share: images, crops, how they are judged.
 
-    Each training is kept under a name made of all that it depends on. Asked
-    for again, be it by a process that follows a killed one, it is read, or
-    resumed where it was.
+    The result of each training is kept in a file whose name depends on
+    everything that the training depends on. Asked for the same training again,
+    also by a later process, it reads the result, or resumes the training.
 
     Args:
         source: A `Source`, see `load_source`. Its split `"holdout"`, if there
@@ -99,7 +99,7 @@ class Experiment:
             )
 
     def run(self, architecture, recipe, seed, callbacks=(), verbose=0):
-        """Trains a network and judges it, unless that was done before.
+        """Trains a network and measures its error, unless that was done before.
 
         Args:
             architecture: An `Architecture`, prepared by the recipe.
@@ -185,7 +185,7 @@ class Experiment:
             if x is not None
         }
         for part in parts.values():
-            # Of no influence; the size is the experiment's.
+            # Names have no influence, and the size is the experiment's.
             part.pop("name")
             part.pop("input_size", None)
         return {**parts, "seed": seed, **self._common_setting()}

@@ -16,9 +16,10 @@ class MedianStop(keras.callbacks.Callback):
         curves: List of sequences of floats: the errors after each epoch of
             other trainings of as many epochs.
         monitor: String. Defaults to `"val_top1_error"`.
-        grace: Integer, epochs that are never followed by a stop. Defaults to
-            `1`.
-        least: Integer, with fewer curves there is no stop. Defaults to `3`.
+        grace: Integer, epochs after which the first stop is possible. Defaults
+            to `1`.
+        least: Integer, the number of curves without which nothing is stopped.
+            Defaults to `3`.
 
     Attributes:
         hopeless: Boolean, whether it stopped the training.

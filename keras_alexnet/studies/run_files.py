@@ -1,4 +1,4 @@
-"""What became of a training, and the file that keeps it."""
+"""The result of a training, and the file that keeps it."""
 
 import dataclasses
 import hashlib
@@ -13,7 +13,7 @@ OUT_OF_MEMORY = ("out of memory", "oom when allocating", "resource_exhausted")
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What became of one training.
+    """The result of one training.
 
     Args:
         status: `"completed"`; `"stopped"`, early, as hopeless; or `"failed"`.
@@ -24,7 +24,7 @@ class Run:
         curve: Top-1 errors on the split `"holdout"` after each epoch.
         seconds: Float, of the process that finished it.
         message: String, why it failed.
-        transient: Boolean, whether another attempt may end otherwise.
+        transient: Boolean, whether another attempt may succeed.
         history: Dict from the name of a loss or an error to its values, one
             per epoch.
 
@@ -63,7 +63,7 @@ def read_run(path):
 
 
 def same_setting(path, setting):
-    """Whether a kept run has a setting, as far as that goes.
+    """Whether a kept run has all values of a setting.
 
     Args:
         path: Path of a JSON file that `write_run` wrote.
@@ -78,7 +78,7 @@ def same_setting(path, setting):
 
 
 def write_run(path, run, setting):
-    """Keeps a `Run` and what it depends on; a killed process leaves no half.
+    """Writes a `Run` and what it depends on, in full or not at all.
 
     Args:
         path: Path of a JSON file, in a folder that may be absent.

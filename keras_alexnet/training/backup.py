@@ -127,7 +127,8 @@ class ResumableBackup(keras.callbacks.Callback):
         if self._restored is not None:
             self._resume()
         else:
-            # Not at the end of the last epoch: other callbacks were to come.
+            # Not at the end of the last epoch, where other callbacks come
+            # later.
             self._epoch, self._step = epoch, 0
             self._save()
         if self.data is not None:

@@ -1,4 +1,4 @@
-"""The epoch's data, the best weights, and a guard against divergence."""
+"""Callbacks: data by epoch, the best weights, a guard against divergence."""
 
 import math
 import os
@@ -78,7 +78,7 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class DivergenceGuard(keras.callbacks.Callback):
-    """Explains a loss that is NaN, or that stands at `ln(classes)`.
+    """Explains a loss that is NaN, or that does not leave `ln(classes)`.
 
     Args:
         action: `"stop"`, to end the training where the loss is not finite, or
@@ -159,7 +159,7 @@ class DivergenceGuard(keras.callbacks.Callback):
 
 
 class StopBelow(keras.callbacks.Callback):
-    """Ends the training after the first epoch that is good enough.
+    """Ends the training after the first epoch with a value below a limit.
 
     Args:
         monitor: String, an error or a loss.

@@ -1,4 +1,4 @@
-"""Of several workers, the one that writes files."""
+"""Which of several workers writes the files."""
 
 import keras
 

@@ -1,4 +1,4 @@
-"""The recipes that have names, each with its source."""
+"""The preset recipes, each with its source."""
 
 import dataclasses
 
@@ -20,8 +20,8 @@ CODE_2012_RECIPE = dataclasses.replace(
     color_division=True,
 )
 
-# What trains on some ten thousand images. With the printed initialization the
-# loss stands at ln(classes) for many epochs there.
+# For some ten thousand images. With the printed initialization the loss stays
+# at ln(classes) for many epochs there.
 SMALL_DATA_RECIPE = dataclasses.replace(
     PAPER_RECIPE,
     name="small_data",

@@ -1,4 +1,4 @@
-"""How the learning rate falls, as callbacks."""
+"""Callbacks by which the learning rate falls."""
 
 import math
 
@@ -52,7 +52,7 @@ def cosine_schedule(learning_rate, epochs, warmup_epochs=0.0):
 class DivideOnPlateau(keras.callbacks.Callback):
     """Divides the learning rate when the validation error stops improving.
 
-    After as many divisions the next plateau ends the training.
+    After `times` divisions the next plateau ends the training.
 
     Args:
         monitor: String, an error or a loss. Defaults to `"val_top1_error"`.
@@ -61,7 +61,8 @@ class DivideOnPlateau(keras.callbacks.Callback):
         patience: Integer, epochs without improvement. Defaults to `5`.
         min_delta: Float, what is too small to be an improvement. Defaults to
             `0`.
-        stop: Boolean. Whether to stop then. Defaults to `True`.
+        stop: Boolean. Whether the plateau after the last division ends the
+            training. Defaults to `True`.
 
     Raises:
         ValueError: If an argument is out of its range, or `monitor` is not
@@ -188,7 +189,7 @@ class AsRunSchedule(keras.callbacks.Callback):
         self.hold_bias_rate = hold_bias_rate
 
     def phase(self, epoch):
-        """What holds in an epoch.
+        """The row of the table that holds in an epoch.
 
         Args:
             epoch: Integer.

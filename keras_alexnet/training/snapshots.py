@@ -1,4 +1,4 @@
-"""Files that are whole or not there: arrays and a position in training."""
+"""Snapshots: arrays and a position in training, in files that are complete."""
 
 import contextlib
 import errno
@@ -24,11 +24,11 @@ READ_ATTEMPTS = 3
 class Snapshots:
     """The last snapshot of a directory and the one before it.
 
-    A new one is written beside them, flushed to the disk and only then
-    renamed, so a process can be killed at any moment. Every array carries a
-    checksum. Arrays are not compressed: AlexNet's weights and velocities, 488
-    MB, are as good as random. While one is written the directory holds three,
-    1.5 GB then; otherwise two.
+    A new one is written beside them, flushed to the disk and only then renamed,
+    so a process can be killed at any moment. Every array carries a checksum.
+    Arrays are not compressed: AlexNet's weights and velocities, 488 MB, would
+    hardly become smaller. While one is written the directory holds three, 1.5
+    GB then; otherwise two.
 
     Args:
         directory: Path, made when first written to.

@@ -20,12 +20,12 @@ OBJECTIVE = "val_top1_error"
 class ArchitectureHyperModel(keras_tuner.HyperModel):
     """A `keras_tuner.HyperModel` over a space of architectures.
 
-    The objective is the top-1 error on a split that is not the test split,
-    the mean over the seeds; its standard error is reported beside it. It has
-    its own data, so `tuner.search()` takes none. Any tuner will do. With
-    `Hyperband` a promising network is trained anew for more epochs, since a
-    schedule that falls to 0 has nothing to go on with. Pass the tuner
-    `max_consecutive_failed_trials`, or it gives up after three.
+    The objective is the top-1 error on a split that is not the test split, the
+    mean over the seeds; its standard error is reported beside it. It has its
+    own data, so `tuner.search()` takes none. Any tuner will do. With
+    `Hyperband` a promising network is trained from the beginning for more
+    epochs, because a learning rate that has fallen to 0 cannot continue. Pass
+    the tuner `max_consecutive_failed_trials`, or it gives up after three.
 
     For another space, write a class with the attribute `base`, an
     `Architecture`, and the method `architecture(hp)`, and hand an instance of
@@ -139,7 +139,8 @@ class ArchitectureHyperModel(keras_tuner.HyperModel):
             for run in self.experiment.runs(recipe)
             if run.status == "completed"
         ]
-        # What is stopped saves its other seeds, too: no need to hurry.
+        # A trial that is stopped also saves its other seeds, so it is given
+        # half of the epochs before that.
         return MedianStop(curves, grace=max(1, recipe.epochs // 2))
 
 
@@ -151,8 +152,8 @@ class LRNHyperModel(ArchitectureHyperModel):
     Args:
         experiment, recipe, seeds, stop_hopeless: As of
             `ArchitectureHyperModel`.
-        architecture: An `Architecture` or a preset's name. What is not tuned
-            is as in it.
+        architecture: An `Architecture` or a preset's name. It gives the
+            values that are not tuned.
 
     Raises:
         ValueError: As of `ArchitectureHyperModel`, or if the architecture has
@@ -209,7 +210,7 @@ class ConnectivityHyperModel(ArchitectureHyperModel):
 
 
 def _keep_checkpoints(model, callbacks):
-    """Hyperband loads a file that no training wrote if all were kept runs."""
+    """Writes the file that Hyperband loads, if all runs were kept ones."""
     for callback in callbacks:
         path = getattr(callback, "filepath", None)
         if path and not pathlib.Path(path).exists():

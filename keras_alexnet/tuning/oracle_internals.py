@@ -1,4 +1,4 @@
-"""What is not public of KerasTuner's oracles and is used here all the same.
+"""The parts of KerasTuner's oracles that are used although not public.
 
 Nothing else in this package touches it. `tests/tuning/test_oracle_internals.py`
 names what a new version of KerasTuner has changed.

@@ -81,7 +81,7 @@ class SearchResults:
     def best_architecture(self):
         """The `Architecture` of the trial with the least error.
 
-        It is as the hypermodel was given one: a recipe still prepares it.
+        No recipe has prepared it yet, as with the one the hypermodel was given.
 
         Raises:
             ValueError: If no trial has ended well.

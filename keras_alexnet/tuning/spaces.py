@@ -33,8 +33,8 @@ class LRNSpace:
     is divided by n, with `"sum"` it is not.
 
     Args:
-        architecture: An `Architecture`; what the names above do not say is
-            as in it.
+        architecture: An `Architecture`; it gives all that the table does
+            not have.
 
     Raises:
         ValueError: If it has fewer than two convolutions.
@@ -110,9 +110,9 @@ class LRNSpace:
 class ConnectivitySpace:
     """Which of conv2 and on, fc6 and fc7 see all columns.
 
-    One Boolean each, by the layer's name. Convention: widths stay, so a
-    crossing brings weights with it; the author's nets without crossings were
-    wider, those with more of them narrower.
+    Each layer has a Boolean of its name. Convention: widths stay, so a layer
+    that sees all columns has more weights. The author's nets without crossings
+    were wider, and those with more of them narrower.
 
     Args:
         architecture: An `Architecture` of two columns or more.
