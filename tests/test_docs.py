@@ -38,6 +38,13 @@ FENCED = re.compile(
     r"^```(?P<language>\w+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+# A command in a line of text, such as `train.py --epochs=4`.
+INLINE = re.compile(r"`(?:python )?((?:\w+/)?\w+\.py(?: --[^`]*))`")
+SCRIPTS = [
+    path.relative_to(ROOT).as_posix()
+    for folder in ("examples", "benchmarks")
+    for path in sorted((ROOT / folder).glob("*.py"))
+]
 SCRIPT = re.compile(r"^(?:examples|benchmarks)/\w+\.py$")
 
 if not (ROOT / "docs").is_dir():
@@ -159,8 +166,8 @@ def test_snippets_run_and_print_what_is_stated(page, photos):
 
 
 def commands():
-    """Each use of one of our scripts in a shell block, as a list of words."""
-    found = []
+    """Each use of one of our scripts, as a list of words."""
+    found = {}
     for block in blocks("bash"):
         text = _without_breaks(block.text.replace("\\\n", " "))
         for line in re.split(r"\n|&&", text):
@@ -171,9 +178,17 @@ def commands():
                 arguments = words[start:end]
                 if end < len(words):
                     arguments = arguments[: arguments.index("--")]
-                name = pathlib.Path(arguments[0]).name
-                found.append(pytest.param(arguments, id=f"{block} {name}"))
-    return found
+                found[" ".join(arguments)] = arguments
+    for page in PAGES:
+        for code in INLINE.findall(FENCED.sub("", page.read_text())):
+            words = shlex.split(code)
+            name = words[0].rpartition("/")[2]
+            (script,) = [
+                path for path in SCRIPTS if path.rpartition("/")[2] == name
+            ]
+            if "..." not in code:
+                found[" ".join([script, *words[1:]])] = [script, *words[1:]]
+    return [pytest.param(words, id=text) for text, words in found.items()]
 
 
 def _without_breaks(text):

@@ -31,7 +31,7 @@ class CeilAveragePooling2D(keras.layers.AveragePooling2D):
         Tensor of rank 4.
 
     Raises:
-        ValueError: If a stride is larger than the window, for then the last
+        ValueError: If a stride is larger than the window, because the last
             window could lie outside the image.
 
     Example:
