@@ -54,6 +54,7 @@ ALLOWED = {
         "text_table",
     },
     "training": {
+        "filelock",
         "keras",
         "numpy",
         "disk",
