@@ -1,7 +1,9 @@
 """Loads weights from files of Caffe, PyTorch and Keras."""
 
 import dataclasses
+import hashlib
 import os
+import warnings
 
 import numpy as np
 
@@ -28,6 +30,9 @@ READERS = {
     ".pt": read_torchvision,
     ".safetensors": read_torchvision,
 }
+
+# Under this name a converted download holds the checksum of its arrays.
+DIGEST = "digest"
 
 # The channel order that conv1 expects, by format; RGB in all others.
 CHANNEL_ORDERS = {".caffemodel": "bgr"}
@@ -220,30 +225,51 @@ def _published(architecture):
     digest = published.digest.split(":")[1][:8]
     name = f"keras_alexnet-{published.name}-{digest}.safetensors"
     cached = cache_folder("models") / name
-    if not cached.exists():
+    named = _verified(cached)
+    if named is None:
         with downloaded(published) as path:
             _, _, arrays = READERS[ending](path)
-            named = {
-                f"{name}.{kind}": value
-                for name, values in arrays.items()
-                for kind, value in zip(("kernel", "bias"), values, strict=True)
-            }
-            write_state_dict(cached, named)
-    try:
-        named = read_state_dict(cached)
-        arrays = {
-            name: (named[f"{name}.kernel"], named[f"{name}.bias"])
-            for name in architecture.layer_names
+        named = {
+            f"{name}.{kind}": value
+            for name, values in arrays.items()
+            for kind, value in zip(("kernel", "bias"), values, strict=True)
         }
-    except (ValueError, KeyError) as error:
-        cached.unlink()
-        raise ValueError(
-            f"The cached weights {cached} were damaged and have been removed. "
-            "Try again, and they are downloaded anew."
-        ) from error
+        write_state_dict(cached, {**named, DIGEST: _digest(named)})
+    arrays = {
+        name: (named[f"{name}.kernel"], named[f"{name}.bias"])
+        for name in architecture.layer_names
+    }
     order = CHANNEL_ORDERS.get(ending, "rgb")
     classes = len(arrays[architecture.layer_names[-1]][1])
     return TrainedWeights(published.name, architecture, classes, arrays, order)
+
+
+def _verified(cached):
+    """The arrays of a converted download, or `None` if it must be repeated."""
+    if not cached.exists():
+        return None
+    try:
+        named = read_state_dict(cached)
+        if np.array_equal(named.pop(DIGEST), _digest(named)):
+            return named
+        reason = "its numbers are not those that were written"
+    except (ValueError, KeyError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    warnings.warn(
+        f"The cached weights {cached} are damaged ({reason}). They are "
+        "downloaded again.",
+        stacklevel=5,
+    )
+    return None
+
+
+def _digest(named):
+    """A checksum of named arrays, itself an array."""
+    found = hashlib.blake2b(digest_size=16)
+    for name in sorted(named):
+        found.update(name.encode())
+        found.update(np.ascontiguousarray(named[name]).data)
+    return np.frombuffer(found.digest(), "uint8")
 
 
 def _assignments(model, found):

@@ -1,3 +1,5 @@
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -167,8 +169,11 @@ def damaged(data, rng):
     return data
 
 
+MUTATIONS = int(os.environ.get("KERAS_ALEXNET_MUTATIONS", 500))
+
+
 @pytest.mark.parametrize(
-    "count", [15, pytest.param(500, marks=pytest.mark.slow)]
+    "count", [15, pytest.param(MUTATIONS, marks=pytest.mark.slow)]
 )
 def test_damaged_files_are_value_errors_or_load(count, path, network):
     """Keras's own errors are of many classes and name no file."""

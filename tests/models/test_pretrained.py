@@ -14,11 +14,14 @@ from small_networks import build
 from small_networks import outputs
 from small_networks import small
 
+from keras_alexnet.models import AlexNet
 from keras_alexnet.models import pretrained
 from keras_alexnet.models import save_weights
+from keras_alexnet.models.presets import ARCHITECTURES
 from keras_alexnet.models.presets import IMAGENET_ARCHITECTURES
 from keras_alexnet.models.pretrained import architecture_of
 from keras_alexnet.models.pretrained import load_weights
+from keras_alexnet.models.pretrained import read_weights
 from keras_alexnet.weights import published
 
 CAFFE = small("caffe")
@@ -239,9 +242,7 @@ def test_the_builder_refuses_weights(caffemodel, tmp_path):
 
 def test_a_model_of_other_layers_is_refused(caffemodel):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    with pytest.raises(
-        ValueError, match="none of the layers conv1.*to_columns"
-    ):
+    with pytest.raises(ValueError, match="must carry its architecture"):
         load_weights(model, caffemodel)
 
 
@@ -252,14 +253,36 @@ def test_a_download_that_is_no_network_leaves_nothing(served, tmp_path):
     assert not list((tmp_path / "home" / "models").iterdir())
 
 
-def test_a_damaged_copy_of_imagenet_is_removed(served, tmp_path):
+def truncated(data):
+    return data[:1000]
+
+
+def overwritten(data):
+    """Sound as a file, with other numbers in it."""
+    return data[:-4000] + bytes(400) + data[-3600:]
+
+
+@pytest.mark.parametrize("damage", [truncated, overwritten])
+def test_a_damaged_copy_of_imagenet_is_downloaded_again(
+    damage, served, tmp_path
+):
     load_weights(build(CAFFE), "imagenet")
     (cached,) = (tmp_path / "home" / "models").iterdir()
-    cached.write_bytes(cached.read_bytes()[:1000])
-    with pytest.raises(ValueError, match="damaged and have been removed. Try"):
-        load_weights(build(CAFFE), "imagenet")
+    sound = cached.read_bytes()
+    cached.write_bytes(damage(sound))
     model = build(CAFFE, seed=2)
-    load_weights(model, "imagenet")
+    with pytest.warns(UserWarning, match="are damaged .* downloaded again"):
+        load_weights(model, "imagenet")
+    assert_equal(kernels(model), kernels(build(CAFFE)))
+    assert cached.read_bytes() == sound
+
+
+def test_imagenet_means_caffe_where_nothing_else_is_said(served, monkeypatch):
+    monkeypatch.setitem(ARCHITECTURES, "caffe", CAFFE)
+    found = read_weights("imagenet")
+    assert (found.architecture, found.classes) == (CAFFE, 10)
+    model = AlexNet(weights="imagenet")
+    assert model.architecture == CAFFE
     assert_equal(kernels(model), kernels(build(CAFFE)))
 
 

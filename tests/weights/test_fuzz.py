@@ -1,5 +1,6 @@
 """Sound files, damaged at random: a reader returns or raises ValueError."""
 
+import os
 import sys
 import time
 
@@ -20,6 +21,9 @@ torch = pytest.importorskip("torch")
 caffe_files = pytest.importorskip("caffe_files")
 
 pytestmark = pytest.mark.slow
+
+# Of each kind of file. 72000 make a million in all, in some hours.
+MUTATIONS = int(os.environ.get("KERAS_ALEXNET_MUTATIONS", 500))
 
 
 def caffe_2(path):
@@ -107,7 +111,7 @@ def test_damaged_files(write, read, with_torch, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "torch", None)
     refused = []
 
-    @hypothesis.settings(max_examples=500, deadline=None, database=None)
+    @hypothesis.settings(max_examples=MUTATIONS, deadline=None, database=None)
     @hypothesis.given(EDITS)
     def check(edits):
         path.write_bytes(damage(sound, edits))
