@@ -9,8 +9,8 @@ def without_autotuning(dataset):
     """A dataset whose iterators can be deleted at once.
 
     TensorFlow tunes parallelism and buffers while a dataset is iterated over,
-    in a thread that sleeps longer and longer, up to a minute, between two
-    looks. Deleting the iterator, which `fit` does after each epoch, waits
+    in a thread that sleeps between its measurements, longer and longer, up to
+    a minute. Deleting the iterator, which `fit` does after each epoch, waits
     until that thread wakes up: in TensorFlow 2.21 up to 29 seconds. Without
     autotuning there is no such thread; `tf.data.AUTOTUNE` then stands for as
     many parallel calls as there are processors, 16 at most.

@@ -10,7 +10,7 @@ HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 
 
 class MissingLibrary(ImportError):
-    """An image is sound as far as one knows, but what decodes it is absent."""
+    """The library that would decode an image is not installed."""
 
 
 def is_other_format(encoded):
@@ -100,7 +100,7 @@ def _heif():
 
 
 def _brands(encoded):
-    """What the first box of an ISO media file says it is, else nothing."""
+    """The brands in the first box of an ISO media file, or nothing."""
     if encoded[4:8] != b"ftyp":
         return set()
     size = min(int.from_bytes(encoded[:4], "big"), 256)

@@ -19,7 +19,7 @@ class LocallyConnected2D(keras.layers.Layer):
     ```
 
     Keras 2 had this layer and Keras 3 removed it. Arguments and weights are
-    those of Keras 2, so that weights of channels-last layers interchange.
+    those of Keras 2, so the weights of channels-last layers fit both.
 
     **Weights.** `kernel` is of shape `(height_out * width_out, kernel_height *
     kernel_width * channels, filters)`: positions row by row, and of each
@@ -27,7 +27,7 @@ class LocallyConnected2D(keras.layers.Layer):
     is of shape `(height_out, width_out, filters)`.
 
     **Convention.** An initializer that looks at the number of inputs, such as
-    `"glorot_uniform"`, counts those of one window, as for a dense layer on it.
+    `"glorot_uniform"`, counts the inputs of one window.
     Keras 2 counted the positions, too: its weights began smaller by the
     square root of their number.
 

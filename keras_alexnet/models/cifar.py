@@ -1,4 +1,4 @@
-"""The author's networks for CIFAR-10, as `keras.Model`s."""
+"""Alex Krizhevsky's networks for CIFAR-10, as `keras.Model`s."""
 
 from keras_alexnet.models.alexnet import AlexNet
 
@@ -15,13 +15,13 @@ def CIFARNet(
     architecture="cifar_13",
     include_preprocessing=False,
 ):
-    """Builds one of the author's networks for CIFAR-10.
+    """Builds one of Alex Krizhevsky's networks for CIFAR-10.
 
-    `AlexNet` builds them; only the defaults are others. The author's layers
+    The arguments are those of `AlexNet`, with other defaults. His layers
     `local3` and `local4` are called `conv3` and `conv4` here, and the last
-    layer, his `fc10`, is called `fc6` (`fc7` where there is a hidden one).
+    layer, `fc10`, is called `fc6` (`fc7` where there is a hidden one).
 
-    | architecture | error, his word | images | what it is |
+    | architecture | error, as he says | images | what it is |
     |---|---|---|---|
     | `"cifar_26"` | 26 % in 80 s | 32 x 32 | three convolutions, 64 units |
     | `"cifar_19"` | 19 % in 20 min | 32 x 32 | three convolutions |
