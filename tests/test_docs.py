@@ -243,10 +243,11 @@ PACKAGES = (
 @pytest.mark.parametrize("package", PACKAGES)
 def test_reference_lists_all_that_is_exported(package):
     page = (ROOT / "docs" / "api" / f"{package}.md").read_text()
-    listed = set(re.findall(r"^::: \S+\.(\w+)$", page, re.MULTILINE))
+    listed = re.findall(r"^::: \S+\.(\w+)$", page, re.MULTILINE)
     init = ROOT / "keras_alexnet" / package / "__init__.py"
     exported = set(re.findall(r" as (\w+)$", init.read_text(), re.MULTILINE))
-    assert exported - listed == set()
+    assert exported - set(listed) == set()
+    assert len(listed) == len(set(listed)), "something is listed twice"
 
 
 LINKS = re.compile(
