@@ -22,7 +22,7 @@ caffe_files = pytest.importorskip("caffe_files")
 
 pytestmark = pytest.mark.slow
 
-# Of each kind of file. 72000 make a million in all, in some hours.
+# Of each kind of file; 72000 make a million in all, in some hours.
 MUTATIONS = int(os.environ.get("KERAS_ALEXNET_MUTATIONS", 500))
 
 
