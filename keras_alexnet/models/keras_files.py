@@ -13,6 +13,7 @@ import numpy as np
 from keras_alexnet.columns.conversion import divided
 from keras_alexnet.columns.conversion import grouped
 from keras_alexnet.columns.conversion import has_columns
+from keras_alexnet.columns.shares import copy_state
 from keras_alexnet.columns.shares import transfer
 from keras_alexnet.disk import replacing
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
@@ -116,9 +117,11 @@ def load_weights_file(network, path, strict=True, **options):
         return
     other = divided(network) if description["columns"] else grouped(network)
     # What the file does not hold, such as a mean, stays.
-    transfer(network.weights, other.weights)
+    copy_state(network, other)
     _load(other, description, path, options)
     transfer(other.weights, network.weights)
+    if network.compiled and network.optimizer.built:
+        transfer(other.optimizer.variables, network.optimizer.variables)
 
 
 def check_same_function(network, found, path, strict=True):

@@ -1,4 +1,3 @@
-import contextlib
 import dataclasses
 import re
 
@@ -98,14 +97,14 @@ def test_each_column_is_on_its_device_forward_and_backward(
     assert pool2.bytes == 4 * 3 * 3 * architecture.filters[1] // 2 * size
 
 
-def test_forward_scope_alone_is_seen_as_misplaced(monkeypatch):
-    """What a plain `tf.device` does: the check must not pass it."""
+def test_what_is_misplaced_is_seen(monkeypatch):
+    """The check must not pass columns that are all on the first device."""
 
-    def forward_only(device, function, *tensors):
-        with tf.device(device) if device else contextlib.nullcontext():
+    def on_the_first(device, function, *tensors):
+        with tf.device(DEVICES[0] if device else None):
             return function(*tensors)
 
-    monkeypatch.setattr(placement, "pin", forward_only)
+    monkeypatch.setattr(placement, "pin", on_the_first)
     ops, _ = placed_step(build(), batch())
     assert any("gradient_tape" in op.name for op in misplaced(ops))
 

@@ -6,7 +6,7 @@ import pytest
 from small_networks import predict
 
 from keras_alexnet.models import AlexNet
-from keras_alexnet.models import architecture as presets
+from keras_alexnet.models import resolve_architecture
 from keras_alexnet.models.imagenet import decode_predictions
 from keras_alexnet.models.imagenet import preprocess_input
 
@@ -16,7 +16,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (2, 99, 99, 3), "uint8")
 @pytest.mark.parametrize("name", ["paper", "caffe", "caffenet", "owt"])
 def test_preprocessing_inside_and_outside_agree(name):
     architecture = dataclasses.replace(
-        presets.resolve(name),
+        resolve_architecture(name),
         filters=(4,) * 5,
         fc_units=(6, 6),
         input_size=99,

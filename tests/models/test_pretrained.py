@@ -156,8 +156,10 @@ def test_what_can_be_loaded_into_what(file, preset, tmp_path):
 def test_more_layers_than_the_file_has(caffemodel):
     six = small("six_conv", lrn_across_columns=True)
     model = build(six)
-    with pytest.raises(ValueError, match="has no weights for conv6"):
+    with pytest.raises(ValueError, match="'caffe', which computes something"):
         load_weights(model, caffemodel)
+    with pytest.raises(ValueError, match="has no weights for conv6"):
+        load_weights(model, caffemodel, strict=False)
 
 
 def test_the_architecture_builds_the_network(caffemodel):

@@ -219,7 +219,7 @@ def test_a_change_that_cannot_be_made_has_a_row(landscape, tiny, recipe):
     )
     experiment = landscape(error, input_size=140)
     ablation = run(experiment, pooled, recipe, "no conv3", "no dropout")
-    assert "A convolution can be left out where" in ablation.rows[1].reason
+    assert "A convolution can be removed only if" in ablation.rows[1].reason
     assert ablation.rows[2].top1 is not None
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import keras
 import pytest
@@ -141,17 +142,24 @@ def test_a_model_of_a_strategy_is_trained_in_its_scope(tmp_path):
     assert (state(run("b")) == state(want)).all()
 
 
-def test_an_old_log_without_a_backup_is_begun_anew(tmp_path):
+def test_a_log_without_a_backup_is_begun_anew(tmp_path):
+    """As a process leaves it that is killed in its first epoch."""
+
+    def train():
+        fit(
+            make_model(),
+            SMALL_DATA_RECIPE,
+            Data(),
+            directory=tmp_path,
+            epochs=1,
+            verbose=0,
+        )
+
+    train()
+    shutil.rmtree(tmp_path / "backup")
     old = "epoch,learning_rate,loss,top1_error\n0,9,9,9\n1,9,9,9\n"
     (tmp_path / "history.csv").write_text(old)
-    fit(
-        make_model(),
-        SMALL_DATA_RECIPE,
-        Data(),
-        directory=tmp_path,
-        epochs=1,
-        verbose=0,
-    )
+    train()
     lines = (tmp_path / "history.csv").read_text().splitlines()
     assert len(lines) == 2
     assert lines[1].startswith("0,0.0")
@@ -163,7 +171,7 @@ def test_digits_from_files_to_a_resumed_run(tmp_path):
     from keras_alexnet.data import load_source
 
     recipe = dataclasses.replace(
-        SMALL_DATA_RECIPE, batch_size=256, color_sigma=0.0
+        SMALL_DATA_RECIPE, batch_size=256, color_sigma=0.0, flip=False
     )
     source = load_source("digits")
 
