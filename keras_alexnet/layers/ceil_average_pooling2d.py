@@ -1,12 +1,11 @@
 import keras
 from keras import ops
 
-from keras_alexnet.layers.ceil_max_pooling2d import rounds_up_as_same
-from keras_alexnet.layers.grouped_conv2d import zeros_to_round_up
+from keras_alexnet.layers.ceil_pooling import CeilPooling
 
 
 @keras.saving.register_keras_serializable("keras_alexnet")
-class CeilAveragePooling2D(keras.layers.AveragePooling2D):
+class CeilAveragePooling2D(CeilPooling, keras.layers.AveragePooling2D):
     """Average pooling whose output size is rounded up, as in 2011.
 
     ```
@@ -46,29 +45,14 @@ class CeilAveragePooling2D(keras.layers.AveragePooling2D):
     Reference: `regionSize` in `cudaconv2/conv_util.cuh` of cuda-convnet.
     """
 
-    def __init__(
-        self, pool_size=(2, 2), strides=None, data_format=None, **kwargs
-    ):
-        super().__init__(
-            pool_size, strides=strides, data_format=data_format, **kwargs
-        )
-        if any(
-            stride > size
-            for stride, size in zip(self.strides, self.pool_size, strict=True)
-        ):
-            raise ValueError(
-                "`strides` must not exceed `pool_size`. Received: "
-                f"pool_size={self.pool_size}, strides={self.strides}"
-            )
-
     def call(self, inputs):
-        if rounds_up_as_same(inputs.shape, self._zeros(inputs.shape), self):
+        if self.rounds_up_as_same(inputs.shape):
             # TensorFlow's average is over the pixels that exist, too.
             return ops.average_pool(
                 inputs, self.pool_size, self.strides, "same", self.data_format
             )
         shape = ops.shape(inputs)
-        zeros = self._zeros(shape)
+        zeros = self.zeros(shape)
         # A side that is known only when the graph runs may need some, too.
         some = {
             axis: count
@@ -83,41 +67,16 @@ class CeilAveragePooling2D(keras.layers.AveragePooling2D):
             outputs = outputs * self._correction(outputs, axis, count)
         return outputs
 
-    def compute_output_shape(self, input_shape):
-        padded = list(input_shape)
-        for axis, zeros in self._zeros(input_shape).items():
-            if padded[axis] is not None:
-                padded[axis] += zeros
-        return super().compute_output_shape(tuple(padded))
-
-    def get_config(self):
-        config = super().get_config()
-        # Always "valid": not an argument of this layer.
-        del config["padding"]
-        return config
-
     def _correction(self, outputs, axis, zeros):
         """Turns averages over whole windows into those over real pixels.
 
         Only the last window along an axis holds zeros of the padding, because
         there are fewer of them than pixels in a stride.
         """
-        size = self.pool_size[self._axes.index(axis)]
+        size = self.pool_size[self.spatial_axes.index(axis)]
         count = ops.shape(outputs)[axis]
         shape = [1] * 4
         shape[axis] = count
         zeros = ops.cast(zeros, outputs.dtype)
         last = ops.cast(ops.arange(count) == count - 1, outputs.dtype)
         return ops.reshape(1 + last * zeros / (size - zeros), shape)
-
-    @property
-    def _axes(self):
-        return (1, 2) if self.data_format == "channels_last" else (2, 3)
-
-    def _zeros(self, shape):
-        return {
-            axis: zeros_to_round_up(shape[axis], size, stride)
-            for axis, size, stride in zip(
-                self._axes, self.pool_size, self.strides, strict=True
-            )
-        }
