@@ -66,8 +66,17 @@ class KeepBest(keras.callbacks.Callback):
             return
         self.best = value
         self._weights = self.model.get_weights()
-        if self.path is not None and is_chief(self.model):
+        if self.path is None or not is_chief(self.model):
+            return
+        try:
             self.model.save_weights(self.path)
+        # HDF5 reports a full disk as either.
+        except (OSError, RuntimeError) as error:
+            warnings.warn(
+                f"The best weights could not be saved as {self.path} "
+                f"({error}). They are kept in memory, and training goes on.",
+                stacklevel=2,
+            )
 
     def restore(self):
         """Gives the model the best weights, if an epoch has ended."""

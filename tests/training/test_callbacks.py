@@ -7,6 +7,7 @@ import pytest
 from keras_alexnet.training import AlexNetSGD
 from keras_alexnet.training import DivergenceGuard
 from keras_alexnet.training import EpochSeek
+from keras_alexnet.training import KeepBest
 from keras_alexnet.training import StopBelow
 
 
@@ -110,3 +111,37 @@ def test_stopping_needs_a_logged_value():
     stop = StopBelow("top1_error", 0.25)
     with pytest.raises(ValueError, match=r"\['loss'\].*'top1_error'"):
         fit(make_model(), *make_batches(), callbacks=[stop])
+
+
+def test_the_best_weights_are_kept(tmp_path):
+    model = make_model()
+    path = tmp_path / "best.weights.h5"
+    keeper = KeepBest(path, monitor="error")
+    keeper.set_model(model)
+    keeper.on_train_begin()
+    for epoch, error in enumerate((0.5, 0.2, 0.3)):
+        model.set_weights([np.full(w.shape, epoch) for w in model.weights])
+        keeper.on_epoch_end(epoch, {"error": error})
+    keeper.restore()
+    assert all(np.all(w == 1) for w in model.get_weights())
+    # Another process has the file alone.
+    other = KeepBest(path)
+    other.set_model(model)
+    other.on_train_begin()
+    model.set_weights([np.full(w.shape, 7) for w in model.weights])
+    other.restore()
+    assert all(np.all(w == 1) for w in model.get_weights())
+
+
+def test_best_weights_that_cannot_be_saved_do_not_end_training(tmp_path):
+    model = make_model()
+    (tmp_path / "file").write_text("")
+    keeper = KeepBest(tmp_path / "file" / "best.weights.h5", monitor="error")
+    keeper.set_model(model)
+    keeper.on_train_begin()
+    with pytest.warns(UserWarning, match="could not be saved .* goes on"):
+        keeper.on_epoch_end(0, {"error": 0.5})
+    wanted = model.get_weights()
+    model.set_weights([np.zeros(w.shape) for w in model.weights])
+    keeper.restore()
+    assert all(map(np.array_equal, model.get_weights(), wanted))
