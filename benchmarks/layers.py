@@ -118,6 +118,8 @@ def memory(which):
     command += [f"--batch_size={FLAGS.batch_size}"]
     # A pooling `malloc` keeps what the first run has used: nothing would grow.
     environment = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+    # With oneDNN, TensorFlow's allocator pools whatever `--bfc` says.
+    environment["TF_ENABLE_ONEDNN_OPTS"] = "0"
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, env=environment
     )

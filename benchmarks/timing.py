@@ -99,9 +99,11 @@ def machine():
 
 
 def gradient_step(layer, x, upstream):
-    """Forward and backward pass of a Keras layer, compiled, as a function."""
+    """Forward and backward pass of a Keras layer in training, compiled."""
     import keras
 
+    # A model passes `training` on to the layers that know it.
+    layer = keras.Sequential([layer])
     layer(x)
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -111,7 +113,7 @@ def gradient_step(layer, x, upstream):
         def step(x, upstream):
             with tf.GradientTape() as tape:
                 tape.watch(x)
-                y = layer(x)
+                y = layer(x, training=True)
             sources = [x, *layer.trainable_variables]
             # As in a network, the gradient arrives after the output is there.
             with tf.control_dependencies([y]):
@@ -128,7 +130,7 @@ def gradient_step(layer, x, upstream):
         @jax.jit
         def step(x, upstream, weights):
             def f(x, weights):
-                return layer.stateless_call(weights, [], x)[0]
+                return layer.stateless_call(weights, [], x, training=True)[0]
 
             y, gradient = jax.vjp(f, x, weights)
             return y, gradient(upstream)

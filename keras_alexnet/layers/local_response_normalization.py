@@ -1,4 +1,7 @@
+import contextlib
+import contextvars
 import functools
+import math
 
 import keras
 import numpy as np
@@ -9,6 +12,25 @@ CONVENTIONS = ("sum", "mean")
 
 # Above this width a channel band matrix costs more than `n` shifted sums.
 WIDEST_BAND = 512
+
+# Numbers per image below which compiling takes longer than it will save.
+SMALLEST_COMPILED = 8192
+
+_compile_forward = contextvars.ContextVar("compile_forward", default=False)
+
+
+@contextlib.contextmanager
+def compiled_normalization():
+    """Within it the forward pass is compiled in inference, too.
+
+    Layers cannot tell prediction from the tracing of an exporter, and few
+    exporters know what XLA has compiled.
+    """
+    token = _compile_forward.set(True)
+    try:
+        yield
+    finally:
+        _compile_forward.reset(token)
 
 
 @keras.saving.register_keras_serializable("keras_alexnet")
@@ -148,11 +170,11 @@ class LocalResponseNormalization(keras.layers.Layer):
                 f"Received: channels={channels}, groups={self.groups}"
             )
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         inputs = ops.convert_to_tensor(inputs)
         dtype = keras.backend.standardize_dtype(inputs.dtype)
         wide = dtype if dtype == "float64" else "float32"
-        outputs = self._normalize(ops.cast(inputs, wide))
+        outputs = self._normalize(ops.cast(inputs, wide), training)
         return ops.cast(outputs, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
@@ -182,13 +204,13 @@ class LocalResponseNormalization(keras.layers.Layer):
     def _channel_axis(self, rank):
         return rank - 1 if self.data_format == "channels_last" else 1
 
-    def _normalize(self, x):
+    def _normalize(self, x, training):
         if keras.backend.backend() != "tensorflow":
             return self._forward(x, self._window_sum)
         # Imported here: the other backends do not need TensorFlow.
         import tensorflow as tf
 
-        window_sum = self._band_sum if self._runs_on_cpu() else self._window_sum
+        forward = self._fast_forward(x, training)
 
         @tf.custom_gradient
         def backward(x, dy):
@@ -205,34 +227,54 @@ class LocalResponseNormalization(keras.layers.Layer):
 
         @tf.custom_gradient
         def normalize(x):
-            y = self._forward(x, window_sum)
-            return y, functools.partial(backward, x)
+            return forward(x), functools.partial(backward, x)
 
         return normalize(x)
 
+    def _fast_forward(self, x, training):
+        if not self._runs_on_cpu():
+            return functools.partial(self._forward, window_sum=self._window_sum)
+        wanted = training or _compile_forward.get()
+        large = None not in x.shape[1:] and (
+            math.prod(x.shape[1:]) >= SMALLEST_COMPILED
+        )
+        if wanted and large and not _inside_xla():
+            return self._compiled_forward
+        return functools.partial(self._forward, window_sum=self._band_sum)
+
     def _forward(self, x, window_sum):
-        return x * self._inverse_power(x, window_sum)[1]
+        return x * self._inverse_powers(x, window_sum)[0]
 
     def _backward(self, x, dy):
-        # With s = k + scale * sum(x**2) and p = s**-beta:
-        # dx = dy * p - 2 * scale * beta * x * sum'(dy * x * p / s),
+        # With s = k + scale * sum(x**2):
+        # dx = dy * s**-beta
+        #     - 2 * scale * beta * x * sum'(dy * x * s**-(beta + 1)),
         # where sum' runs over the windows that hold this element.
-        s, p = self._inverse_power(x, self._window_sum)
-        spread = self._window_sum(dy * x * (p / s), transpose=True)
-        return dy * p - (2.0 * self.scale * self.beta) * x * spread
+        power, next_power = self._inverse_powers(x, self._window_sum)
+        spread = self._window_sum(dy * x * next_power, transpose=True)
+        return dy * power - (2.0 * self.scale * self.beta) * x * spread
+
+    @functools.cached_property
+    def _compiled_forward(self):
+        import tensorflow as tf
+
+        def forward(x):
+            return self._forward(x, self._window_sum)
+
+        return tf.function(forward, jit_compile=True, autograph=False)
 
     def _fast_backward(self, x, dy):
         # In-place updates do not exist within XLA, in case the caller
         # compiles as well.
-        large = len(x.shape) == 4 and self._runs_on_cpu()
-        if large and not _inside_xla():
+        images = len(x.shape) == 4 and self._runs_on_cpu()
+        if images and not _inside_xla():
             return self._backward_by_image(x, dy)
         return self._compiled_backward(x, dy)
 
     @functools.cached_property
     def _compiled_backward(self):
-        # Compiled, the backward pass is a few loops over the data instead of
-        # twenty; only training graphs hold it, so exporters never see it.
+        # Compiled, a pass is a few loops over the data instead of twenty.
+        # Only training graphs hold this one, so exporters never see it.
         import tensorflow as tf
 
         return tf.function(self._backward, jit_compile=True, autograph=False)
@@ -265,14 +307,15 @@ class LocalResponseNormalization(keras.layers.Layer):
 
         return not tf.config.list_physical_devices("GPU")
 
-    def _inverse_power(self, x, window_sum):
+    def _inverse_powers(self, x, window_sum):
+        """`s**-beta` and `s**-(beta + 1)` of the denominator's base `s`."""
         s = self.k + self.scale * window_sum(ops.square(x))
-        if self.beta == 0.75:
-            root = ops.rsqrt(s)
-            return s, root * ops.sqrt(root)
-        if self.beta == 0.5:
-            return s, ops.rsqrt(s)
-        return s, ops.power(s, -self.beta)
+        if self.beta not in (0.5, 0.75):
+            power = ops.power(s, -self.beta)
+            return power, power / s
+        root = ops.rsqrt(s)
+        power = root if self.beta == 0.5 else root * ops.sqrt(root)
+        return power, power * root * root
 
     def _window_sum(self, x, transpose=False):
         """Sums `x` over each element's window by shifted additions.

@@ -6,6 +6,9 @@ import os
 import keras
 from keras import ops
 
+from keras_alexnet.layers.local_response_normalization import (
+    compiled_normalization,
+)
 from keras_alexnet.models.keras_files import WEIGHTS_ENDING
 from keras_alexnet.models.keras_files import is_keras_file
 from keras_alexnet.models.keras_files import load_weights_file
@@ -59,6 +62,14 @@ class Network(keras.Model):
     def call(self, inputs, training=None, mask=None, **kwargs):
         self._was_called = True
         return super().call(inputs, training=training, mask=mask, **kwargs)
+
+    def test_step(self, *args, **kwargs):
+        with compiled_normalization():
+            return super().test_step(*args, **kwargs)
+
+    def predict_step(self, *args, **kwargs):
+        with compiled_normalization():
+            return super().predict_step(*args, **kwargs)
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Exports the model, as `keras.Model.export` does.

@@ -167,6 +167,40 @@ def test_one_gradient_in_every_kind_of_graph():
         assert tf.function(gradient, **options)(x[:0]).shape == (0, 4, 5, 8)
 
 
+@needs_tensorflow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"alpha": 0.1},
+        {"alpha": 0.1, "beta": 0.5, "groups": 4},
+        {"alpha": 0.1, "beta": 1.0, "n": 4},
+        {"alpha": 0.1, "n": 3, "region": "within_channel"},
+        {"alpha": 0.1, "data_format": "channels_first"},
+    ],
+)
+def test_training_is_compiled_and_agrees_with_inference(options):
+    import tensorflow as tf
+
+    layer = LocalResponseNormalization(**options)
+    x = tf.constant(images(3, 32, 32, 8, scale=3.0))
+    call = tf.function(layer, autograph=False)
+    np.testing.assert_allclose(
+        call(x, training=True), call(x, training=False), rtol=1e-5
+    )
+    assert call(x[:0], training=True).shape == (0, 32, 32, 8)
+    compiled = {
+        training: any(
+            "_XlaMustCompile" in node.attr and node.attr["_XlaMustCompile"].b
+            for node in call.get_concrete_function(x, training=training)
+            .graph.as_graph_def()
+            .node
+        )
+        for training in (True, False)
+    }
+    on_cpu = not tf.config.list_physical_devices("GPU")
+    assert compiled == {True: on_cpu, False: False}
+
+
 def test_matches_pytorch():
     torch = pytest.importorskip("torch", reason="PyTorch is a peer")
     x = images(2, 5, 5, 20)

@@ -10,6 +10,7 @@ from small_networks import predict
 from small_networks import small
 
 from keras_alexnet import AlexNet
+from keras_alexnet.layers import LocalResponseNormalization
 from keras_alexnet.models import Architecture
 from keras_alexnet.models import Network
 from keras_alexnet.models import load_network
@@ -103,6 +104,46 @@ def test_it_is_exported_at_once(tmp_path):
     (name,) = (entry.name for entry in session.get_inputs())
     (found,) = session.run(None, {name: x})
     np.testing.assert_allclose(found, predict(network, x), atol=1e-5)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="others compile all of it"
+)
+def test_only_its_own_predictions_are_compiled(tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("about CPUs")
+    # 45 x 45 x 8 numbers are enough to be worth compiling.
+    model = build(small("one_gpu", input_size=187))
+    model.compile(loss="sparse_categorical_crossentropy")
+    layer = LocalResponseNormalization
+    choose, chosen = layer._fast_forward, []
+
+    def spy(self, x, training):
+        forward = choose(self, x, training)
+        chosen.append(forward is self._compiled_forward)
+        return forward
+
+    monkeypatch.setattr(layer, "_fast_forward", spy)
+    side = model.architecture.input_size
+    x = np.ones((2, side, side, 3), "float32")
+    told = {}
+    for name, run in {
+        "predict": lambda: model.predict_on_batch(x),
+        "evaluate": lambda: model.test_on_batch(x, np.zeros(2)),
+        "call": lambda: model(x),
+        "export": lambda: model.export(tmp_path / "model", verbose=False),
+    }.items():
+        chosen.clear()
+        run()
+        told[name] = any(chosen)
+    assert told == {
+        "predict": True,
+        "evaluate": True,
+        "call": False,
+        "export": False,
+    }
 
 
 def test_one_import_knows_all_that_a_file_needs(tmp_path):
