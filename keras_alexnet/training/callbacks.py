@@ -86,6 +86,44 @@ class KeepBest(keras.callbacks.Callback):
             self.model.load_weights(self.path)
 
 
+class HistoryFile(keras.callbacks.CSVLogger):
+    """Writes a line per epoch to a CSV file; a full disk ends no training.
+
+    What could not be written is tried again with the next epoch's line.
+
+    Args:
+        path: Path of the file. Lines are added to one that exists.
+
+    Example:
+
+    >>> HistoryFile("history.csv").append
+    True
+    """
+
+    def __init__(self, path):
+        super().__init__(path, append=True)
+
+    def on_epoch_end(self, epoch, logs=None):
+        try:
+            super().on_epoch_end(epoch, logs)
+        except OSError as error:
+            self._warn(error)
+
+    def on_train_end(self, logs=None):
+        try:
+            super().on_train_end(logs)
+        except OSError as error:
+            self._warn(error)
+            self.writer = None
+
+    def _warn(self, error):
+        warnings.warn(
+            f"{self.filename} lacks what was to be written ({error}). "
+            "Training goes on.",
+            stacklevel=2,
+        )
+
+
 class DivergenceGuard(keras.callbacks.Callback):
     """Explains a loss that is NaN, or that does not leave `ln(classes)`.
 

@@ -10,6 +10,7 @@ import keras
 from keras_alexnet.training.backup import ResumableBackup
 from keras_alexnet.training.callbacks import DivergenceGuard
 from keras_alexnet.training.callbacks import EpochSeek
+from keras_alexnet.training.callbacks import HistoryFile
 from keras_alexnet.training.chief import is_chief
 from keras_alexnet.training.follows import check_data
 from keras_alexnet.training.follows import check_follows
@@ -262,7 +263,7 @@ def _gives_logits(model):
 
 def _logs(directory):
     directory.mkdir(parents=True, exist_ok=True)
-    logs = [keras.callbacks.CSVLogger(directory / "history.csv", append=True)]
+    logs = [HistoryFile(directory / "history.csv")]
     if importlib.util.find_spec("tensorboard"):
         logs.append(keras.callbacks.TensorBoard(directory / "tensorboard"))
     return logs

@@ -1,3 +1,4 @@
+import os
 import warnings
 
 import keras
@@ -9,6 +10,7 @@ from keras_alexnet.training import DivergenceGuard
 from keras_alexnet.training import EpochSeek
 from keras_alexnet.training import KeepBest
 from keras_alexnet.training import StopBelow
+from keras_alexnet.training.callbacks import HistoryFile
 
 
 def make_model(classes=3, loss="sparse_categorical_crossentropy", rate=0.1):
@@ -131,6 +133,30 @@ def test_the_best_weights_are_kept(tmp_path):
     model.set_weights([np.full(w.shape, 7) for w in model.weights])
     other.restore()
     assert all(np.all(w == 1) for w in model.get_weights())
+
+
+def test_a_full_disk_costs_lines_and_no_training(tmp_path):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    path = tmp_path / "history.csv"
+    log = HistoryFile(path)
+    log.on_train_begin()
+    log.on_epoch_end(0, {"loss": 2.0})
+    log.csv_file.close()
+    # Every write to it fails as on a full disk.
+    log.csv_file, log.writer = open("/dev/full", "w"), None
+    with pytest.warns(UserWarning, match="history.csv lacks .*No space left"):
+        log.on_epoch_end(1, {"loss": 1.0})
+    with pytest.warns(UserWarning, match="Training goes on"):
+        log.on_train_end()
+    log.on_train_begin()
+    log.on_epoch_end(2, {"loss": 0.5})
+    log.on_train_end()
+    assert path.read_text().split() == [
+        "epoch,loss,val_loss",
+        "0,2.0,NA",
+        "2,0.5,NA",
+    ]
 
 
 def test_best_weights_that_cannot_be_saved_do_not_end_training(tmp_path):
