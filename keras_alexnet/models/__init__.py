@@ -11,6 +11,15 @@ from keras_alexnet.models.cifar_presets import FIGURE_1 as FIGURE_1
 from keras_alexnet.models.cost import multiply_adds as multiply_adds
 from keras_alexnet.models.cost import neurons as neurons
 from keras_alexnet.models.difference import difference as difference
+from keras_alexnet.models.family_presets import ALEXNET_PTCV as ALEXNET_PTCV
+from keras_alexnet.models.family_presets import VGG_A as VGG_A
+from keras_alexnet.models.family_presets import VGG_A_LRN as VGG_A_LRN
+from keras_alexnet.models.family_presets import VGG_B as VGG_B
+from keras_alexnet.models.family_presets import VGG_C as VGG_C
+from keras_alexnet.models.family_presets import VGG_D as VGG_D
+from keras_alexnet.models.family_presets import VGG_E as VGG_E
+from keras_alexnet.models.family_presets import ZFNET as ZFNET
+from keras_alexnet.models.family_presets import ZFNET_512 as ZFNET_512
 from keras_alexnet.models.geometry import sizes as sizes
 from keras_alexnet.models.imagenet import (
     decode_predictions as decode_predictions,
@@ -40,4 +49,6 @@ from keras_alexnet.models.variants import with_width as with_width
 from keras_alexnet.models.variants import without_cross as without_cross
 from keras_alexnet.models.variants import without_norms as without_norms
 from keras_alexnet.models.variants import without_overlap as without_overlap
+from keras_alexnet.models.vgg import VGG as VGG
 from keras_alexnet.models.without_conv import without_conv as without_conv
+from keras_alexnet.models.zfnet import ZFNet as ZFNet

@@ -169,21 +169,24 @@ def _convolution(x, architecture, index):
     )
     x = apply(convolution, x)
     for stage in stages[1:] if fused else stages:
-        x = apply(_stage(architecture, stage, index + 1), x)
+        x = apply(_stage(architecture, stage, name), x)
     return x
 
 
-def _stage(architecture, stage, number):
+def _stage(architecture, stage, conv_name):
     if stage == "activation":
         activation = architecture.activation
-        return layers.Activation(activation, name=f"{activation}{number}")
+        return layers.Activation(
+            activation, name=architecture.stage_name(activation, conv_name)
+        )
+    name = architecture.stage_name(stage, conv_name)
     if stage == "pool":
-        average = f"conv{number}" in architecture.average_pools
+        average = conv_name in architecture.average_pools
         pool = POOLS[average, architecture.pool_rounding]
         return pool(
             architecture.pool_size,
             architecture.pool_strides,
-            name=f"pool{number}",
+            name=name,
         )
     if stage == "spatial_norm":
         return LocalResponseNormalization(
@@ -193,11 +196,11 @@ def _stage(architecture, stage, number):
             beta=architecture.spatial_beta,
             convention="mean",
             region="within_channel",
-            name=f"spatial_norm{number}",
+            name=name,
         )
     if architecture.normalization == "batch":
         axis = 1 if _channels_first() else -1
-        return layers.BatchNormalization(axis=axis, name=f"norm{number}")
+        return layers.BatchNormalization(axis=axis, name=name)
     whole = architecture.lrn_across_columns
     return LocalResponseNormalization(
         k=architecture.lrn_k,
@@ -206,7 +209,7 @@ def _stage(architecture, stage, number):
         beta=architecture.lrn_beta,
         convention=architecture.lrn_convention,
         groups=1 if whole else architecture.columns,
-        name=f"norm{number}",
+        name=name,
     )
 
 
@@ -273,6 +276,7 @@ def _initializers(architecture, name, fan_in):
     return {
         "kernel_initializer": {
             "he": initializers.HeNormal(),
+            "glorot": initializers.GlorotUniform(),
             "torch": initializers.RandomUniform(-bound, bound),
         }.get(std)
         or initializers.RandomNormal(stddev=std),

@@ -8,7 +8,7 @@ from keras_alexnet.models.difference import describe
 
 STAGES = ("activation", "norm", "spatial_norm", "pool")
 PADDINGS = ("valid", "same", "ceil")
-INITIALIZATIONS = ("he", "torch")
+INITIALIZATIONS = ("he", "glorot", "torch")
 
 
 @keras.saving.register_keras_serializable("keras_alexnet")
@@ -39,8 +39,8 @@ class Architecture:
         stages: What follows each convolution, in order: per layer a tuple of
             `"activation"`, `"norm"`, `"spatial_norm"` and `"pool"`.
         cross: Names of the layers that see all columns; the others see their
-            own. `conv1` always sees the whole image, and the last layer all
-            columns.
+            own. The first always sees the whole image, and the last layer
+            all columns.
         activation: Name of a Keras activation, also of `fc6` and `fc7`.
         normalization: `"lrn"` or `"batch"`, what `"norm"` stands for.
         lrn_k, lrn_n, lrn_alpha, lrn_beta, lrn_convention: As in
@@ -54,7 +54,8 @@ class Architecture:
         dropout: Share of units dropped.
         dropout_position: `"after"` or `"before"` the layers of `fc_units`.
         initial_stds: Per layer the standard deviation of normal weights,
-            `"he"`, or `"torch"` (PyTorch's default, uniform).
+            `"he"`, `"glorot"` (uniform), or `"torch"` (PyTorch's default,
+            uniform).
         initial_biases: Per layer a constant, or `"torch"`.
         pixel_mean: Mean color subtracted from images, RGB in 0-255.
         pixel_std: What centered pixels are divided by, RGB.
@@ -65,6 +66,9 @@ class Architecture:
         average_pools: The convolutions whose pooling averages.
         image_size: Pixels per side of the images that the crops are cut from;
             `None` for 256 / 224 of the crops.
+        blocks: Convolutions per block, for networks whose layers are called
+            `conv1_1`, `conv1_2`, …, and the pooling after the first block
+            `pool1`; empty for `conv1`, `conv2`, ….
 
     Raises:
         ValueError: If the fields cannot be a network; the message names the
@@ -130,6 +134,8 @@ class Architecture:
     unshared: tuple = ()
     average_pools: tuple = ()
     image_size: int | None = None
+    # VGG's networks have some.
+    blocks: tuple = ()
 
     def __post_init__(self):
         for name in ("filters", "kernel_sizes", "strides", "paddings"):
@@ -139,6 +145,7 @@ class Architecture:
                     f"{len(self.stages)} as `stages` has. Received: "
                     f"{name}={getattr(self, name)}"
                 )
+        self._check_blocks()
         for name in ("initial_stds", "initial_biases"):
             if len(getattr(self, name)) != len(self.layer_names):
                 raise ValueError(
@@ -149,6 +156,15 @@ class Architecture:
         self._check_choices()
         self._check_columns()
         self._check_places()
+
+    def _check_blocks(self):
+        counts = all(isinstance(n, int) and n > 0 for n in self.blocks)
+        if not counts or sum(self.blocks) not in (0, len(self.stages)):
+            raise ValueError(
+                "`blocks` must be empty, or of positive integers whose sum is "
+                f"the number of convolutions, {len(self.stages)}. Received: "
+                f"blocks={self.blocks}"
+            )
 
     def _check_choices(self):
         for name, choices in (
@@ -230,7 +246,7 @@ class Architecture:
 
     @property
     def conv_names(self):
-        return tuple(f"conv{i + 1}" for i in range(len(self.stages)))
+        return conv_names(len(self.stages), self.blocks)
 
     @property
     def fc_names(self):
@@ -240,6 +256,32 @@ class Architecture:
     @property
     def layer_names(self):
         return self.conv_names + self.fc_names
+
+    def stage_name(self, stage, conv_name):
+        """The name of a layer that follows a convolution.
+
+        Args:
+            stage: String, `"pool"`, `"norm"` or another of its stages, or the
+                name of the activation.
+            conv_name: String, such as `"conv1"`.
+
+        Returns:
+            String; the pooling after a block has the number of the block.
+
+        Example:
+
+        >>> from keras_alexnet.models import VGG_D
+        >>> VGG_D.stage_name("pool", "conv1_2")
+        'pool1'
+        >>> VGG_D.stage_name("norm", "conv1_2")
+        'norm1_2'
+        """
+        number = conv_name.removeprefix("conv")
+        block, _, place = number.partition("_")
+        if stage == "pool" and place:
+            if int(place) == self.blocks[int(block) - 1]:
+                return f"pool{block}"
+        return f"{stage}{number}"
 
     def resize(self, input_size=None):
         """Pixels per side of the images that crops of a size are cut from.
@@ -264,7 +306,7 @@ class Architecture:
 
     def groups(self, layer_name):
         """The number of groups of a layer, 1 if it sees all columns."""
-        whole = layer_name in ("conv1", self.fc_names[-1])
+        whole = layer_name in (self.conv_names[0], self.fc_names[-1])
         return 1 if whole or layer_name in self.cross else self.columns
 
     def get_config(self):
@@ -278,6 +320,30 @@ class Architecture:
 
     def __str__(self):
         return describe(self)
+
+
+def conv_names(count, blocks=()):
+    """The names of the convolutions of a network.
+
+    Args:
+        count: Integer.
+        blocks: As of `Architecture`. Defaults to none.
+
+    Returns:
+        Tuple of strings.
+
+    Example:
+
+    >>> conv_names(3), conv_names(3, (1, 2))
+    (('conv1', 'conv2', 'conv3'), ('conv1_1', 'conv2_1', 'conv2_2'))
+    """
+    if not blocks:
+        return tuple(f"conv{i + 1}" for i in range(count))
+    return tuple(
+        f"conv{block}_{place + 1}"
+        for block, size in enumerate(blocks, 1)
+        for place in range(size)
+    )
 
 
 def _as_tuples(value):

@@ -58,7 +58,7 @@ def _unconnected_layers(architecture, arrays):
     for index, name in enumerate(architecture.conv_names):
         yield _convolution(architecture, index, arrays[name])
         for stage in architecture.stages[index]:
-            yield _stage(architecture, stage, index + 1)
+            yield _stage(architecture, stage, name)
     for number, name in enumerate(architecture.fc_names, 6):
         last = name == architecture.fc_names[-1]
         drop = CaffeLayer(
@@ -91,15 +91,16 @@ def _convolution(architecture, index, blobs):
     return CaffeLayer(name, "Convolution", settings=settings, blobs=blobs)
 
 
-def _stage(architecture, stage, number):
+def _stage(architecture, stage, conv_name):
     if stage == "activation":
-        return CaffeLayer(f"relu{number}", "ReLU")
+        return CaffeLayer(architecture.stage_name("relu", conv_name), "ReLU")
+    name = architecture.stage_name(stage, conv_name)
     if stage == "pool":
         settings = {
             "kernel_size": architecture.pool_size,
             "stride": architecture.pool_strides,
         }
-        return CaffeLayer(f"pool{number}", "Pooling", settings=settings)
+        return CaffeLayer(name, "Pooling", settings=settings)
     # Caffe divides alpha by n.
     factor = architecture.lrn_n if architecture.lrn_convention == "sum" else 1
     settings = {
@@ -108,7 +109,7 @@ def _stage(architecture, stage, number):
         "beta": architecture.lrn_beta,
         "k": architecture.lrn_k,
     }
-    return CaffeLayer(f"norm{number}", "LRN", settings=settings)
+    return CaffeLayer(name, "LRN", settings=settings)
 
 
 def _pad(architecture, index):

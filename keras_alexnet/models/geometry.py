@@ -67,7 +67,7 @@ def sizes(architecture, input_size=None):
             size = pool_output_size(architecture, size)
             if size < 1:
                 return found
-            found[f"pool{index + 1}"] = size
+            found[architecture.stage_name("pool", name)] = size
     return found
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 from keras_alexnet.models.architecture import Architecture
 from keras_alexnet.models.cifar_presets import CIFAR_ARCHITECTURES
+from keras_alexnet.models.family_presets import FAMILY_ARCHITECTURES
 
 PAPER = Architecture()
 
@@ -112,7 +113,9 @@ IMAGENET_ARCHITECTURES = {
     preset.name: preset
     for preset in (PAPER, CODE_2012, ONE_GPU, SIX_CONV, CAFFE, CAFFENET, OWT)
 }
-ARCHITECTURES = IMAGENET_ARCHITECTURES | CIFAR_ARCHITECTURES
+ARCHITECTURES = (
+    IMAGENET_ARCHITECTURES | FAMILY_ARCHITECTURES | CIFAR_ARCHITECTURES
+)
 
 
 def resolve_architecture(architecture):
@@ -121,7 +124,8 @@ def resolve_architecture(architecture):
     Args:
         architecture: An `Architecture`, which is returned, or one of
             `"paper"`, `"code_2012"`, `"one_gpu"`, `"six_conv"`, `"caffe"`,
-            `"caffenet"`, `"owt"`, or one of the CIFAR nets, see `CIFARNet`.
+            `"caffenet"`, `"owt"`, `"alexnet_ptcv"`, or one of the networks of
+            `ZFNet`, `VGG` and `CIFARNet`.
 
     Returns:
         An `Architecture`.

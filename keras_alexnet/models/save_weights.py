@@ -89,13 +89,14 @@ def _save_for_others(model, path):
     architecture = architecture_of_model(model)
     arrays = _arrays(model, architecture)
     _check_layers(model, architecture)
-    kernel, bias = arrays["conv1"]
+    first = architecture.conv_names[0]
+    kernel, bias = arrays[first]
     scale = np.divide(PIXEL_STDS[ending], architecture.pixel_std)
     if architecture.channel_order == "bgr":
         scale = scale[::-1]
-    arrays["conv1"] = (kernel * scale[:, None]).astype(kernel.dtype), bias
+    arrays[first] = (kernel * scale[:, None]).astype(kernel.dtype), bias
     if architecture.channel_order != CHANNEL_ORDERS.get(ending, "rgb"):
-        arrays["conv1"] = swapped_channels(*arrays["conv1"])
+        arrays[first] = swapped_channels(*arrays[first])
     # Whatever the data format, these two sides are equal or one is 3.
     size = max(model.input_shape[1:3])
     WRITERS[ending](path, architecture, arrays, size)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_alexnet.models.architecture import conv_names
 from keras_alexnet.models.geometry import conv_size
 
 
@@ -51,10 +52,15 @@ def without_conv(architecture, number):
         paddings=_fitting_paddings(architecture, left_out, kernels, strides),
         stages=_drop(architecture.stages, place),
         cross=_renumbered(architecture, left_out),
-        unshared=_moved(architecture, architecture.unshared, left_out),
-        average_pools=_moved(architecture, architecture.average_pools, place),
+        unshared=_moved(
+            architecture, architecture.unshared, left_out, left_out
+        ),
+        average_pools=_moved(
+            architecture, architecture.average_pools, place, left_out
+        ),
         initial_stds=_drop(architecture.initial_stds, left_out),
         initial_biases=_drop(architecture.initial_biases, left_out),
+        blocks=_smaller_blocks(architecture, left_out),
     )
 
 
@@ -94,19 +100,37 @@ def _fitting_paddings(architecture, left_out, kernels, strides):
     return (first, *paddings[1:])
 
 
+def _smaller_blocks(architecture, left_out):
+    """The blocks without one convolution, and without an emptied block."""
+    blocks = list(architecture.blocks)
+    if blocks:
+        name = architecture.conv_names[left_out]
+        blocks[int(name.removeprefix("conv").partition("_")[0]) - 1] -= 1
+    return tuple(count for count in blocks if count)
+
+
+def _new_names(architecture, left_out):
+    """The names of the convolutions that are left, in their order."""
+    return conv_names(
+        len(architecture.stages) - 1, _smaller_blocks(architecture, left_out)
+    )
+
+
 def _renumbered(architecture, left_out):
     names = architecture.conv_names
-    new = dict(zip(_drop(names, left_out), names, strict=False))
+    left = _new_names(architecture, left_out)
+    new = dict(zip(_drop(names, left_out), left, strict=True))
     # If the removed layer saw all columns, its successor does.
-    new[names[left_out]] = names[min(left_out, len(names) - 2)]
+    new[names[left_out]] = left[min(left_out, len(left) - 1)]
     cross = [new.get(name, name) for name in architecture.cross]
     return tuple(dict.fromkeys(cross))
 
 
-def _moved(architecture, chosen, dropped):
+def _moved(architecture, chosen, dropped, left_out):
     """Names of layers after one that is dropped, which is not among them."""
-    names = architecture.conv_names
-    new = dict(zip(_drop(names, dropped), names, strict=False))
+    names = _drop(architecture.conv_names, dropped)
+    left = _new_names(architecture, left_out)
+    new = dict(zip(names, left, strict=True))
     return tuple(new[name] for name in chosen if name in new)
 
 
