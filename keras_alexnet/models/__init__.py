@@ -1,5 +1,6 @@
 from keras_alexnet.models.alexnet import AlexNet as AlexNet
 from keras_alexnet.models.architecture import Architecture as Architecture
+from keras_alexnet.models.build_network import build_network as build_network
 from keras_alexnet.models.caffe_import import read_mean_image as read_mean_image
 from keras_alexnet.models.cifar import CIFARNet as CIFARNet
 from keras_alexnet.models.cifar_presets import CIFAR_11 as CIFAR_11
@@ -21,10 +22,15 @@ from keras_alexnet.models.family_presets import VGG_E as VGG_E
 from keras_alexnet.models.family_presets import ZFNET as ZFNET
 from keras_alexnet.models.family_presets import ZFNET_512 as ZFNET_512
 from keras_alexnet.models.geometry import sizes as sizes
+from keras_alexnet.models.googlenet import GoogLeNet as GoogLeNet
 from keras_alexnet.models.imagenet import (
     decode_predictions as decode_predictions,
 )
 from keras_alexnet.models.imagenet import preprocess_input as preprocess_input
+from keras_alexnet.models.inception import GOOGLENET as GOOGLENET
+from keras_alexnet.models.inception import (
+    InceptionArchitecture as InceptionArchitecture,
+)
 from keras_alexnet.models.load_network import load_network as load_network
 from keras_alexnet.models.network import Network as Network
 from keras_alexnet.models.presets import ARCHITECTURES as ARCHITECTURES

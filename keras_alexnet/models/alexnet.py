@@ -1,6 +1,4 @@
 import math
-import numbers
-import os
 
 import keras
 from keras import initializers
@@ -16,12 +14,16 @@ from keras_alexnet.layers.local_response_normalization import (
     LocalResponseNormalization,
 )
 from keras_alexnet.layers.locally_connected2d import LocallyConnected2D
-from keras_alexnet.layers.mean_subtraction import MeanSubtraction
+from keras_alexnet.models.architecture import Architecture
+from keras_alexnet.models.builder import check_arguments
+from keras_alexnet.models.builder import image_input
+from keras_alexnet.models.builder import last_layer
+from keras_alexnet.models.builder import model_inputs
+from keras_alexnet.models.builder import preprocessed
+from keras_alexnet.models.builder import weights_and_architecture
 from keras_alexnet.models.geometry import minimum_input_size
 from keras_alexnet.models.network import Network
-from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.pretrained import assign_weights
-from keras_alexnet.models.pretrained import read_weights
 
 # By whether it averages, and how sizes are rounded.
 POOLS = {
@@ -103,25 +105,23 @@ def AlexNet(
     Reference: [Krizhevsky et al., 2012](
     https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks).
     """
-    _check_arguments(weights, pooling, classes, include_top)
-    found = None
-    if weights is not None:
-        if include_top:
-            _check_activation(classifier_activation)
-        found = read_weights(weights, architecture)
-        classes = classes or found.classes
-        architecture = architecture or _known_architecture(found)
-    architecture = resolve_architecture(architecture or "paper")
-    image = _image_input(architecture, input_tensor, input_shape, include_top)
-    x = image
-    if include_preprocessing:
-        x = MeanSubtraction(
-            architecture.pixel_mean,
-            architecture.pixel_std,
-            architecture.channel_order,
-            per_pixel=architecture.mean == "image" and None not in x.shape[1:],
-            name="preprocessing",
-        )(x)
+    check_arguments(weights, pooling, classes, include_top)
+    found, classes, architecture = weights_and_architecture(
+        weights,
+        architecture,
+        classes,
+        classifier_activation if include_top else None,
+        Architecture,
+        default="paper",
+    )
+    image = image_input(
+        architecture,
+        input_tensor,
+        input_shape,
+        fixed=include_top,
+        least=minimum_input_size(architecture),
+    )
+    x = preprocessed(image, architecture) if include_preprocessing else image
     x = spread(x, architecture.columns)
     for index in range(len(architecture.stages)):
         x = _convolution(x, architecture, index)
@@ -131,11 +131,7 @@ def AlexNet(
         x = apply(layers.GlobalAveragePooling2D(name="avg_pool"), x)
     elif pooling == "max":
         x = apply(layers.GlobalMaxPooling2D(name="max_pool"), x)
-    inputs = (
-        image
-        if input_tensor is None
-        else keras.utils.get_source_inputs(input_tensor)
-    )
+    inputs = model_inputs(image, input_tensor)
     model = Network(inputs, join(x), name=name, architecture=architecture)
     if found is not None:
         assign_weights(model, found)
@@ -227,22 +223,15 @@ def _classifier(x, architecture, classes, classifier_activation):
     x = join(x)
     if len(x.shape) > 2:
         x = layers.Flatten(name="flatten")(x)
-    # In mixed precision the probabilities are float32, as Keras advises.
-    narrow = keras.config.dtype_policy().compute_dtype in (
-        "float16",
-        "bfloat16",
-    )
-    dtype = "float32" if narrow else None
     name = architecture.fc_names[-1]
-    x = layers.Dense(
+    return last_layer(
+        x,
         classes,
-        name=name,
-        dtype=dtype,
+        name,
+        classifier_activation,
+        "prob",
         **_initializers(architecture, name, fan_in=x.shape[-1]),
-    )(x)
-    if classifier_activation is None:
-        return x
-    return layers.Activation(classifier_activation, name="prob", dtype=dtype)(x)
+    )
 
 
 def _fully_connected(x, architecture, name, units):
@@ -284,110 +273,6 @@ def _initializers(architecture, name, fan_in):
         if bias == "torch"
         else initializers.Constant(bias),
     }
-
-
-def _image_input(architecture, input_tensor, input_shape, include_top):
-    if input_tensor is not None and keras.utils.is_keras_tensor(input_tensor):
-        _check_shape(architecture, tuple(input_tensor.shape[1:]), include_top)
-        return input_tensor
-    if input_shape is None:
-        size = architecture.input_size
-        input_shape = (3, size, size) if _channels_first() else (size, size, 3)
-    if not isinstance(input_shape, list | tuple):
-        raise ValueError(
-            "`input_shape` must be a tuple of three integers, such as "
-            f"(224, 224, 3). Received: input_shape={input_shape!r}"
-        )
-    _check_shape(architecture, tuple(input_shape), include_top)
-    return keras.Input(shape=input_shape, tensor=input_tensor)
-
-
-def _check_shape(architecture, shape, include_top):
-    if len(shape) != 3:
-        raise ValueError(
-            "`input_shape` must be a tuple of three integers. "
-            f"Received: input_shape={shape}"
-        )
-    first = _channels_first()
-    channels, other = (shape[0], shape[-1]) if first else (shape[-1], shape[0])
-    if other in (1, 3) and channels not in (1, 3):
-        wanted = (
-            "(channels, height, width)"
-            if first
-            else ("(height, width, channels)")
-        )
-        raise ValueError(
-            f"`input_shape` must be {wanted}, as "
-            "`keras.config.image_data_format()` says. "
-            f"Received: input_shape={shape}"
-        )
-    size = shape[1:] if first else shape[:2]
-    if include_top and None in shape:
-        raise ValueError(
-            "With `include_top=True` the input size must be fixed: `fc6` has "
-            "one weight per pixel of its input. Pass `include_top=False` for "
-            f"any size. Received: input_shape={shape}"
-        )
-    least = minimum_input_size(architecture)
-    if any(side is not None and side < least for side in size):
-        raise ValueError(
-            f"Images must be at least {least} x {least} pixels for the "
-            f"strides of architecture {architecture.name!r}. "
-            f"Received: input_shape={shape}"
-        )
-
-
-def _check_arguments(weights, pooling, classes, include_top):
-    if pooling not in (None, "avg", "max"):
-        raise ValueError(
-            '`pooling` must be `None`, "avg" or "max". '
-            f"Received: pooling={pooling!r}"
-        )
-    if include_top and classes is not None and not _is_count(classes):
-        raise ValueError(
-            "`classes` must be a positive integer. "
-            f"Received: classes={classes!r}"
-        )
-    if isinstance(weights, str) and weights == "imagenet":
-        if include_top and classes not in (None, 1000):
-            raise ValueError(
-                'With `weights="imagenet"` and `include_top=True`, `classes` '
-                f"must be 1000. Received: classes={classes}"
-            )
-    elif weights is not None and not _is_file(weights):
-        raise ValueError(
-            '`weights` must be `None` (random initialization), "imagenet" or '
-            "the path of a weights file. "
-            f"Received: weights={weights!r}, which is absent"
-        )
-
-
-def _known_architecture(found):
-    if found.architecture is None:
-        raise ValueError(
-            f"{found.source} does not say which architecture its weights are "
-            'of. Pass `architecture`, such as `architecture="paper"`.'
-        )
-    return found.architecture
-
-
-def _check_activation(activation):
-    """As `keras.applications`: published weights give probabilities."""
-    functions = (keras.activations.linear, keras.activations.softmax)
-    if keras.activations.get(activation) not in functions:
-        raise ValueError(
-            "With `weights`, `classifier_activation` must be `None` or "
-            f'"softmax". Received: classifier_activation={activation!r}'
-        )
-
-
-def _is_count(value):
-    number = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    return number and value >= 1
-
-
-def _is_file(path):
-    return isinstance(path, (str, os.PathLike)) and os.path.exists(path)
 
 
 def _channels(x):

@@ -5,6 +5,7 @@ import dataclasses
 import keras
 
 from keras_alexnet.models.difference import describe
+from keras_alexnet.models.inception import as_tuples
 
 STAGES = ("activation", "norm", "spatial_norm", "pool")
 PADDINGS = ("valid", "same", "ceil")
@@ -309,6 +310,61 @@ class Architecture:
         whole = layer_name in (self.conv_names[0], self.fc_names[-1])
         return 1 if whole or layer_name in self.cross else self.columns
 
+    def initialized(self, initialization):
+        """With one initialization of all kernels, and biases of 0.
+
+        Args:
+            initialization: As each of `initial_stds`.
+
+        Returns:
+            An `Architecture`.
+        """
+        count = len(self.layer_names)
+        return dataclasses.replace(
+            self,
+            initial_stds=(initialization,) * count,
+            initial_biases=(0.0,) * count,
+        )
+
+    def divided_by(self, pixel_std):
+        """For pixels that are divided by another number.
+
+        The alphas of the norms are multiplied by the square of the change:
+        what they multiply is squares of activations.
+
+        Args:
+            pixel_std: Float.
+
+        Returns:
+            An `Architecture`.
+        """
+        own = sum(self.pixel_std) / len(self.pixel_std)
+        square = (pixel_std / own) ** 2
+        return dataclasses.replace(
+            self,
+            pixel_std=(pixel_std,) * 3,
+            lrn_alpha=self.lrn_alpha * square,
+            spatial_alpha=self.spatial_alpha * square,
+        )
+
+    def scaled(self, factor):
+        """With all layers wider or narrower by a factor, see `with_width`."""
+
+        def widths(counts):
+            unit = self.columns
+            return tuple(
+                max(1, round(count * factor / unit)) * unit for count in counts
+            )
+
+        return dataclasses.replace(
+            self, filters=widths(self.filters), fc_units=widths(self.fc_units)
+        )
+
+    @property
+    def first_layer(self):
+        """The name of the layer that sees the image."""
+        return self.conv_names[0]
+
     def get_config(self):
         """The fields, as Keras saves them."""
         return dataclasses.asdict(self)
@@ -316,7 +372,7 @@ class Architecture:
     @classmethod
     def from_config(cls, config):
         """The architecture with these fields; lists become tuples."""
-        return cls(**{name: _as_tuples(x) for name, x in config.items()})
+        return cls(**{name: as_tuples(x) for name, x in config.items()})
 
     def __str__(self):
         return describe(self)
@@ -344,9 +400,3 @@ def conv_names(count, blocks=()):
         for block, size in enumerate(blocks, 1)
         for place in range(size)
     )
-
-
-def _as_tuples(value):
-    if isinstance(value, list | tuple):
-        return tuple(_as_tuples(x) for x in value)
-    return value

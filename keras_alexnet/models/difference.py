@@ -67,8 +67,8 @@ def different_computations(a, b, input_size=None):
     squares equals five times that `alpha` on their mean.
 
     Args:
-        a: An `Architecture`.
-        b: An `Architecture`.
+        a: An `Architecture` or an `InceptionArchitecture`.
+        b: Another.
         input_size: Pixels per side of the images. Defaults to that of `b`.
 
     Returns:
@@ -83,9 +83,14 @@ def different_computations(a, b, input_size=None):
     stages of conv1: activation norm pool, not activation pool norm \
 stages of conv2: activation norm pool, not activation pool norm
     """
+    if type(a) is not type(b):
+        return [f"kind: {type(a).__name__}, not {type(b).__name__}"]
     size = input_size or b.input_size
-    ours, theirs = _facts(a, size), _facts(b, size)
-    if sizes(a, size) == sizes(b, size):
+    if hasattr(b, "computation"):
+        ours, theirs = a.computation(), b.computation()
+    else:
+        ours, theirs = _facts(a, size), _facts(b, size)
+    if "pool_rounding" in theirs and sizes(a, size) == sizes(b, size):
         # Nothing is left over that the two could round in different ways.
         ours.pop("pool_rounding", None)
         theirs.pop("pool_rounding", None)

@@ -24,12 +24,16 @@ class Network(keras.Model):
     some of its layers, such as `keras.Model(network.input, features)`, is an
     ordinary `keras.Model` without one.
 
+    If there are auxiliary outputs, see `GoogLeNet`, and one label per image,
+    the first output alone is measured, and the losses of the others are added
+    in training.
+
     Args:
         inputs: Keras tensor, or a structure of them.
         outputs: Keras tensor, or a structure of them.
         name: Optional string.
-        architecture: An `Architecture`, or `None` if none describes the
-            layers. Defaults to `None`.
+        architecture: An `Architecture` or `InceptionArchitecture`, or `None`
+            if none describes the layers. Defaults to `None`.
         **kwargs: `trainable`, as of `keras.Model`.
 
     Attributes:
@@ -70,6 +74,29 @@ class Network(keras.Model):
     def predict_step(self, *args, **kwargs):
         with compiled_normalization():
             return super().predict_step(*args, **kwargs)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        if not self._has_auxiliary_outputs(y, y_pred):
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        main, *others = y_pred
+        total = super().compute_loss(x, y, main, sample_weight, training)
+        if training:
+            loss = keras.losses.get(self.loss)
+            losses = [loss(y, output, sample_weight) for output in others]
+            total += self.architecture.auxiliary_weight * sum(losses)
+        return total
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        if self._has_auxiliary_outputs(y, y_pred):
+            y_pred = y_pred[0]
+        return super().compute_metrics(x, y, y_pred, sample_weight)
+
+    def _has_auxiliary_outputs(self, y, y_pred):
+        """Whether auxiliary classifiers are trained on the same labels."""
+        several = isinstance(y_pred, list | tuple)
+        return several and not isinstance(y, list | tuple | dict)
 
     def export(self, filepath, format="tf_saved_model", **kwargs):
         """Exports the model, as `keras.Model.export` does.

@@ -5,6 +5,8 @@ import dataclasses
 from keras_alexnet.models.architecture import Architecture
 from keras_alexnet.models.cifar_presets import CIFAR_ARCHITECTURES
 from keras_alexnet.models.family_presets import FAMILY_ARCHITECTURES
+from keras_alexnet.models.inception import GOOGLENET
+from keras_alexnet.models.inception import InceptionArchitecture
 
 PAPER = Architecture()
 
@@ -113,22 +115,26 @@ IMAGENET_ARCHITECTURES = {
     preset.name: preset
     for preset in (PAPER, CODE_2012, ONE_GPU, SIX_CONV, CAFFE, CAFFENET, OWT)
 }
-ARCHITECTURES = (
-    IMAGENET_ARCHITECTURES | FAMILY_ARCHITECTURES | CIFAR_ARCHITECTURES
-)
+ARCHITECTURES = {
+    **IMAGENET_ARCHITECTURES,
+    **FAMILY_ARCHITECTURES,
+    GOOGLENET.name: GOOGLENET,
+    **CIFAR_ARCHITECTURES,
+}
 
 
 def resolve_architecture(architecture):
     """The `Architecture` that a preset's lower-case name stands for.
 
     Args:
-        architecture: An `Architecture`, which is returned, or one of
-            `"paper"`, `"code_2012"`, `"one_gpu"`, `"six_conv"`, `"caffe"`,
-            `"caffenet"`, `"owt"`, `"alexnet_ptcv"`, or one of the networks of
-            `ZFNet`, `VGG` and `CIFARNet`.
+        architecture: An `Architecture` or `InceptionArchitecture`, which is
+            returned, or one of `"paper"`, `"code_2012"`, `"one_gpu"`,
+            `"six_conv"`, `"caffe"`, `"caffenet"`, `"owt"`, `"alexnet_ptcv"`,
+            or one of the networks of `ZFNet`, `VGG`, `GoogLeNet` and
+            `CIFARNet`.
 
     Returns:
-        An `Architecture`.
+        An `Architecture` or `InceptionArchitecture`.
 
     Raises:
         ValueError: If there is no preset of that name.
@@ -139,6 +145,8 @@ def resolve_architecture(architecture):
     >>> resolve_architecture("caffe").input_size
     227
     """
+    if isinstance(architecture, InceptionArchitecture):
+        return architecture
     return choose_preset(architecture, ARCHITECTURES, "architecture")
 
 

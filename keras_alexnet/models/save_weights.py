@@ -89,7 +89,7 @@ def _save_for_others(model, path):
     architecture = architecture_of_model(model)
     arrays = _arrays(model, architecture)
     _check_layers(model, architecture)
-    first = architecture.conv_names[0]
+    first = architecture.first_layer
     kernel, bias = arrays[first]
     scale = np.divide(PIXEL_STDS[ending], architecture.pixel_std)
     if architecture.channel_order == "bgr":

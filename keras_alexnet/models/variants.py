@@ -147,11 +147,11 @@ def with_width(architecture, factor):
     """Makes all layers wider or narrower, by a factor.
 
     Args:
-        architecture: An `Architecture`.
+        architecture: An `Architecture`, or an `InceptionArchitecture`.
         factor: Float. Widths are rounded so that columns can share them.
 
     Returns:
-        An `Architecture`.
+        One of the same class.
 
     Example:
 
@@ -159,18 +159,7 @@ def with_width(architecture, factor):
     >>> with_width(PAPER, 0.25).filters
     (24, 64, 96, 96, 64)
     """
-
-    def scaled(widths):
-        unit = architecture.columns
-        return tuple(
-            max(1, round(width * factor / unit)) * unit for width in widths
-        )
-
-    return dataclasses.replace(
-        architecture,
-        filters=scaled(architecture.filters),
-        fc_units=scaled(architecture.fc_units),
-    )
+    return architecture.scaled(factor)
 
 
 def _without_norms(stages):

@@ -194,18 +194,11 @@ class Recipe:
         >>> round(SMALL_DATA_RECIPE.prepare(PAPER).lrn_alpha, 4)
         0.3364
         """
-        changes = {}
         if self.initialization:
-            layers = len(architecture.initial_stds)
-            changes["initial_stds"] = (self.initialization,) * layers
-            changes["initial_biases"] = (0.0,) * layers
+            architecture = architecture.initialized(self.initialization)
         if self.pixel_std is not None:
-            own = sum(architecture.pixel_std) / len(architecture.pixel_std)
-            square = (self.pixel_std / own) ** 2
-            changes["pixel_std"] = (self.pixel_std,) * 3
-            changes["lrn_alpha"] = architecture.lrn_alpha * square
-            changes["spatial_alpha"] = architecture.spatial_alpha * square
-        return dataclasses.replace(architecture, **changes)
+            architecture = architecture.divided_by(self.pixel_std)
+        return architecture
 
     def augmentation(self, architecture, input_size=None):
         """Arguments of `TrainingData`: the batch size and what is random.
