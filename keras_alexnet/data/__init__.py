@@ -1,6 +1,8 @@
 """Sources of labelled images and the paper's input pipeline."""
 
 from keras_alexnet.data.crops import center_view as center_view
+from keras_alexnet.data.crops import fifty_views as fifty_views
+from keras_alexnet.data.crops import googlenet_views as googlenet_views
 from keras_alexnet.data.crops import nine_views as nine_views
 from keras_alexnet.data.crops import ten_views as ten_views
 from keras_alexnet.data.image_files import image_files as image_files

@@ -29,7 +29,12 @@ class TrainingData:
         batch_size: Integer. Defaults to `128` (section 5).
         resize: Integer, side to which the shorter side is scaled and the
             other cropped. Defaults to `256 / 224` of `input_size`.
-        crop: `"random"` (over all positions) or `"center"`.
+        crop: `"random"` (over all positions), `"corners"` (one of the four
+            corners and the center) or `"center"`.
+        scales: Pair of integers: the shorter side is scaled to a random
+            number of pixels between them, another for each image, before a
+            random crop is cut (VGG's scale jittering; 256 and 512 there). In
+            place of `resize`. Defaults to `None`.
         flip: Boolean. Whether to mirror half of the images. Not for digits.
             Defaults to `True`.
         color: Boolean, or a `PCAColorAugmentation` to use in place of the
@@ -75,17 +80,22 @@ class TrainingData:
         cache=None,
         drop_remainder=True,
         seed=0,
+        scales=None,
     ):
+        if scales is not None:
+            resize = _largest_scale(scales, resize, crop, input_size)
         check_data_arguments(source, input_size, resize, batch_size, cache)
-        if crop not in ("random", "center"):
+        if crop not in ("random", "corners", "center"):
             raise ValueError(
-                f'`crop` must be "random" or "center". Received: crop={crop!r}'
+                '`crop` must be "random", "corners" or "center". '
+                f"Received: crop={crop!r}"
             )
         self._split = source.split(split)
         self._size = input_size
         self._resize = resize or default_resize(input_size)
         self._batch_size = batch_size
-        self._random_crop = crop == "random"
+        self._crop = crop
+        self._scales = scales
         self._flip = flip
         self._color = PCAColorAugmentation() if color is True else color
         self._drop_remainder = drop_remainder
@@ -117,6 +127,8 @@ class TrainingData:
             "drop_remainder": drop_remainder,
             "seed": seed,
         }
+        if scales is not None:
+            self.settings["scales"] = list(scales)
         self.dataset = self._build()
 
     def seek(self, epoch, step=0):
@@ -172,28 +184,41 @@ class TrainingData:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(count, dtype=tf.int64), seeds[0]
         )
-        if self._random_crop:
-            top, left = crops.random_offsets(
-                count, side, side, self._size, seeds[1]
-            )
-        else:
-            corner = crops.center_offset(side, side, self._size)
-            top, left = (tf.fill([count], offset) for offset in corner)
+        top, left, window = self._windows(count, side, seeds[1])
         flip = tf.random.stateless_uniform([count], seeds[2]) < 0.5
         # The noise of a batch is drawn from its first example's seed.
         position = tf.range(count, dtype=seeds.dtype)
         noise = tf.stack([tf.fill([count], seeds[3, 0]), position], axis=1)
         sigma = tf.fill([count], tf.convert_to_tensor(self.color_sigma))
-        plan = (order, top, left, flip, noise, sigma)
+        plan = (order, top, left, window, flip, noise, sigma)
         start = step * self._batch_size
         return tf.data.Dataset.from_tensor_slices(
             tuple(column[start:] for column in plan)
         )
 
-    def _example(self, index, top, left, flip, noise, sigma):
+    def _windows(self, count, side, seed):
+        """Where each example's crop is: top, left and pixels per side."""
+        size = self._size
+        if self._scales is not None:
+            return crops.random_windows(
+                count, side, size, self._scales[0], seed
+            )
+        if self._crop == "random":
+            corners = crops.random_offsets(count, side, side, size, seed)
+        elif self._crop == "corners":
+            corners = crops.corner_offsets(count, side, side, size, seed)
+        else:
+            center = crops.center_offset(side, side, size)
+            corners = (tf.fill([count], offset) for offset in center)
+        return (*corners, tf.fill([count], size))
+
+    def _example(self, index, top, left, window, flip, noise, sigma):
         image, label = self._load(index)
         size = self._size
-        image = tf.slice(image, [top, left, 0], [size, size, 3])
+        image = tf.slice(image, [top, left, 0], [window, window, 3])
+        if self._scales is not None:
+            image = tf.image.resize(image, (size, size), antialias=True)
+            image = tf.cast(tf.round(image), tf.uint8)
         if self._flip:
             image = tf.cond(
                 flip, lambda: tf.reverse(image, axis=[1]), lambda: image
@@ -207,6 +232,27 @@ class TrainingData:
                 images, training=True, seed=noise[0], sigma=sigma[0]
             )
         return tf.cast(images, tf.float32), labels
+
+
+def _largest_scale(scales, resize, crop, input_size):
+    """The side to which images are scaled for scale jittering."""
+    pair = isinstance(scales, list | tuple) and len(scales) == 2
+    if not pair or not all(isinstance(side, int) for side in scales):
+        raise ValueError(
+            "`scales` must be a pair of integers, such as (256, 512). "
+            f"Received: scales={scales!r}"
+        )
+    if resize is not None or crop != "random":
+        raise ValueError(
+            "With `scales`, leave out `resize`, and let `crop` be "
+            f'"random". Received: resize={resize}, crop={crop!r}'
+        )
+    if not input_size <= scales[0] <= scales[1]:
+        raise ValueError(
+            "`scales` must rise, and begin at `input_size` or above. "
+            f"Received: scales={scales}, input_size={input_size}"
+        )
+    return scales[1]
 
 
 def evaluation_data(

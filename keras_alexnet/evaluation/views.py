@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_alexnet.data import crops
+from keras_alexnet.data.crops import resized
 from keras_alexnet.evaluation.checks import as_integers
 from keras_alexnet.evaluation.checks import batches
 from keras_alexnet.evaluation.checks import check_images
@@ -13,9 +14,17 @@ from keras_alexnet.evaluation.checks import check_weights
 from keras_alexnet.evaluation.checks import names_of_classes
 from keras_alexnet.evaluation.errors import Errors
 from keras_alexnet.evaluation.errors import top_k_wrong
+from keras_alexnet.models.network import Network
 
 # How many views each kind has.
-VIEWS = {"center": 1, "ten": 10, "nine": 9}
+VIEWS = {
+    "center": 1,
+    "ten": 10,
+    "nine": 9,
+    "fifty": 50,
+    "googlenet": 144,
+    "dense": 2,
+}
 
 # Views that the model gets in one call, as long as one image has no more:
 # what a GPU of 2012 had memory for, and no slower than more at once.
@@ -29,6 +38,7 @@ def predict_views(
     size=None,
     order="cuda-convnet",
     from_logits=False,
+    scales=None,
 ):
     """Class probabilities of a batch, averaged over views of each image.
 
@@ -44,14 +54,25 @@ def predict_views(
             pixels of `images`, cropped and as float32: preprocessing is the
             model's (`AlexNet(include_preprocessing=True)`).
         images: Array or tensor of shape `(batch, height, width, 3)`.
-        views: `"center"`, `"ten"` (section 4.1: four corners and the center,
-            and their mirror images) or `"nine"` (the CIFAR nets' 3 x 3 grid).
-            Defaults to `"ten"`.
+        views: One of these; defaults to `"ten"`:
+
+            * `"center"`;
+            * `"ten"` (section 4.1: four corners and the center, and their
+              mirror images);
+            * `"nine"` (the CIFAR nets' 3 x 3 grid);
+            * `"fifty"` (VGG's 5 x 5 grid, and the mirror images);
+            * `"googlenet"` (its 144, see `keras_alexnet.data.googlenet_views`;
+              it scales images by itself);
+            * `"dense"` (VGG's whole image and its mirror image, for a network
+              that `dense_network` has made).
         size: Integer, side of a view. Defaults to the model's input size.
         order: Order of the ten views, `"cuda-convnet"` or `"caffe"`. It does
             not change the mean.
         from_logits: Boolean. Whether the model ends before the softmax.
             Defaults to `False`.
+        scales: Sequence of integers. The views are cut from the images scaled
+            to each of these shorter sides, and all are averaged, as VGG tests
+            at 256, 384 and 512. Defaults to `None`, the images as they are.
 
     Returns:
         Array of shape `(batch, classes)`, float32.
@@ -73,12 +94,18 @@ def predict_views(
     https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks),
     section 4.1; `convdata.py:239` and `src/worker.cu:150` of the 2012 code.
     """
-    if views not in VIEWS:
-        raise ValueError(
-            f"`views` must be one of {tuple(VIEWS)}. Received: views={views!r}"
-        )
+    _check_views(model, views, scales)
     check_images(images)
-    size = _input_size(model) if size is None else size
+    if scales is not None:
+        found = [
+            predict_views(
+                model, resized(images, side), views, size, order, from_logits
+            )
+            for side in scales
+        ]
+        return np.mean(found, axis=0)
+    if size is None and views != "dense":
+        size = _input_size(model)
     at_once = max(1, AT_ONCE // VIEWS[views])
     probabilities = [
         _predict(
@@ -99,6 +126,7 @@ def evaluate(
     order="cuda-convnet",
     from_logits=False,
     class_names=None,
+    scales=None,
 ):
     """Top-1 and top-5 error of a model on images and labels.
 
@@ -108,11 +136,12 @@ def evaluate(
             model's input (`keras_alexnet.data.evaluation_data`), and labels
             of shape `(batch,)` or `(batch, 1)`, or one-hot rows. What follows
             in a batch, such as weights, is not looked at.
-        views: `"center"`, `"ten"` or `"nine"`. Defaults to `"ten"`.
+        views: As in `predict_views`. Defaults to `"ten"`.
         size: Integer, side of a view. Defaults to the model's input size.
         order: As in `predict_views`.
         from_logits: As in `predict_views`.
         class_names: Optional names. Defaults to the indices.
+        scales: As in `predict_views`.
 
     Returns:
         An `Errors`: `top1_error`, `top5_error`, their intervals, `per_class()`
@@ -138,7 +167,7 @@ def evaluate(
     classes = None
     for images, batch_labels in batches(data):
         probabilities = predict_views(
-            model, images, views, size, order, from_logits
+            model, images, views, size, order, from_logits, scales
         )
         if classes is None:
             classes = probabilities.shape[1]
@@ -164,13 +193,51 @@ def _cut(images, views, size, order):
         return crops.center_view(images, size)[:, None]
     if views == "ten":
         return crops.ten_views(images, size, order)
-    return crops.nine_views(images, size)
+    if views == "dense":
+        images = keras.ops.cast(images, "float32")
+        return keras.ops.stack([images, keras.ops.flip(images, 2)], axis=1)
+    cut = {
+        "nine": crops.nine_views,
+        "fifty": crops.fifty_views,
+        "googlenet": crops.googlenet_views,
+    }[views]
+    return cut(images, size)
+
+
+def _check_views(model, views, scales):
+    if views not in VIEWS:
+        raise ValueError(
+            f"`views` must be one of {tuple(VIEWS)}. Received: views={views!r}"
+        )
+    shape = getattr(model, "input_shape", None)
+    if views == "dense" and not (
+        isinstance(shape, tuple) and shape[1:].count(None) == 2
+    ):
+        raise ValueError(
+            '`views="dense"` needs a model that takes images of any size: '
+            "`keras_alexnet.models.dense_network(model)`. "
+            f"Received: model.input_shape={shape}"
+        )
+    if scales is None:
+        return
+    if views == "googlenet":
+        raise ValueError(
+            '`scales` must be `None` with `views="googlenet"`, which has four '
+            f"of its own. Received: scales={scales}"
+        )
+    if not len(scales) or not all(
+        isinstance(side, int) and side > 0 for side in scales
+    ):
+        raise ValueError(
+            "`scales` must be positive integers, at least one. "
+            f"Received: scales={scales}"
+        )
 
 
 def _predict(model, cut, from_logits):
-    batch, count, size = cut.shape[:3]
+    batch, count, *shape = cut.shape
     flat = keras.ops.cast(
-        keras.ops.reshape(cut, (batch * count, size, size, -1)), "float32"
+        keras.ops.reshape(cut, (batch * count, *shape)), "float32"
     )
     if _takes_channels_first(model):
         flat = keras.ops.transpose(flat, (0, 3, 1, 2))
@@ -208,6 +275,9 @@ def _takes_channels_first(model):
 
 def _one_output(model, images):
     outputs = model.predict_on_batch(images)
+    if isinstance(model, Network) and isinstance(outputs, list):
+        # The others are of auxiliary classifiers, which serve training only.
+        outputs = outputs[0]
     if isinstance(outputs, (dict, list, tuple)) or outputs.ndim != 2:
         shapes = keras.tree.map_structure(np.shape, outputs)
         raise ValueError(

@@ -11,6 +11,7 @@ from keras_alexnet.layers.local_response_normalization import (
 from keras_alexnet.layers.locally_connected2d import (
     LocallyConnected2D as LocallyConnected2D,
 )
+from keras_alexnet.layers.max_rms import MaxRMS as MaxRMS
 from keras_alexnet.layers.mean_subtraction import (
     MeanSubtraction as MeanSubtraction,
 )

@@ -11,6 +11,7 @@ from keras_alexnet.models.cifar_presets import CIFAR_26 as CIFAR_26
 from keras_alexnet.models.cifar_presets import FIGURE_1 as FIGURE_1
 from keras_alexnet.models.cost import multiply_adds as multiply_adds
 from keras_alexnet.models.cost import neurons as neurons
+from keras_alexnet.models.dense_network import dense_network as dense_network
 from keras_alexnet.models.difference import difference as difference
 from keras_alexnet.models.family_presets import ALEXNET_PTCV as ALEXNET_PTCV
 from keras_alexnet.models.family_presets import VGG_A as VGG_A
@@ -47,6 +48,7 @@ from keras_alexnet.models.presets import (
 from keras_alexnet.models.pretrained import architecture_of as architecture_of
 from keras_alexnet.models.pretrained import load_weights as load_weights
 from keras_alexnet.models.save_weights import save_weights as save_weights
+from keras_alexnet.models.staged import copy_common_layers as copy_common_layers
 from keras_alexnet.models.variants import one_column as one_column
 from keras_alexnet.models.variants import with_all_pooling as with_all_pooling
 from keras_alexnet.models.variants import with_biases as with_biases

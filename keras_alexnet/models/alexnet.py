@@ -14,6 +14,7 @@ from keras_alexnet.layers.local_response_normalization import (
     LocalResponseNormalization,
 )
 from keras_alexnet.layers.locally_connected2d import LocallyConnected2D
+from keras_alexnet.layers.max_rms import MaxRMS
 from keras_alexnet.models.architecture import Architecture
 from keras_alexnet.models.builder import check_arguments
 from keras_alexnet.models.builder import image_input
@@ -153,6 +154,7 @@ def _convolution(x, architecture, index):
         strides=architecture.strides[index],
         padding=architecture.paddings[index],
         **({} if unshared else {"groups": groups}),
+        **_constraint(architecture),
         activation=architecture.activation if fused else None,
         name=name,
         **_initializers(
@@ -167,6 +169,12 @@ def _convolution(x, architecture, index):
     for stage in stages[1:] if fused else stages:
         x = apply(_stage(architecture, stage, name), x)
     return x
+
+
+def _constraint(architecture):
+    if architecture.kernel_max_rms is None:
+        return {}
+    return {"kernel_constraint": MaxRMS(architecture.kernel_max_rms)}
 
 
 def _stage(architecture, stage, conv_name):

@@ -70,6 +70,8 @@ class Architecture:
         blocks: Convolutions per block, for networks whose layers are called
             `conv1_1`, `conv1_2`, …, and the pooling after the first block
             `pool1`; empty for `conv1`, `conv2`, ….
+        kernel_max_rms: The largest root mean square of a filter's weights in
+            convolutions, kept by `MaxRMS` in training; `None` for no limit.
 
     Raises:
         ValueError: If the fields cannot be a network; the message names the
@@ -137,6 +139,8 @@ class Architecture:
     image_size: int | None = None
     # VGG's networks have some.
     blocks: tuple = ()
+    # ZFNet has one.
+    kernel_max_rms: float | None = None
 
     def __post_init__(self):
         for name in ("filters", "kernel_sizes", "strides", "paddings"):
@@ -239,6 +243,15 @@ class Architecture:
                     f"unshared={self.unshared}, columns={self.columns}, "
                     f"paddings={self.paddings}"
                 )
+        if self.kernel_max_rms is not None and (
+            self.unshared or not self.kernel_max_rms > 0
+        ):
+            raise ValueError(
+                "`kernel_max_rms` must be positive or `None`, and `None` with "
+                "`unshared` layers. Received: "
+                f"kernel_max_rms={self.kernel_max_rms}, "
+                f"unshared={self.unshared}"
+            )
         if self.image_size is not None and self.image_size < self.input_size:
             raise ValueError(
                 "`image_size` must be at least `input_size`. Received: "

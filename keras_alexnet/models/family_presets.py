@@ -27,6 +27,8 @@ ZFNET = Architecture(
     # Section 3.1: "all weights are initialized to 10^-2 and biases are set
     # to 0". The constants of LRN are not printed; these are Krizhevsky's.
     initial_biases=(0.0,) * 8,
+    # "a fixed radius of 10^-1".
+    kernel_max_rms=0.1,
 )
 
 # Table 3, "Adjust layers 3,4,5: 512,1024,512 maps".

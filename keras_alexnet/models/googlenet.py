@@ -193,6 +193,7 @@ def _auxiliary(x, architecture, name, classes, activation):
         raise ValueError(
             f"`auxiliary=True` needs images of at least {least} x {least} "
             "pixels: its classifiers average over 5 x 5 pixels of a map. "
+            "An architecture with `auxiliary_after=()` has none. "
             f"Received: images that leave {side} there"
         )
     x = layers.AveragePooling2D(5, 3, name=f"{name}_ave_pool")(x)

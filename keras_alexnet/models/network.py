@@ -174,6 +174,25 @@ class Network(keras.Model):
         return super().from_config(config, custom_objects)
 
 
+def class_count(model):
+    """How many classes a model tells apart, at its first output.
+
+    Args:
+        model: A `keras.Model`.
+
+    Returns:
+        Integer.
+
+    Example:
+
+    >>> from keras_alexnet.models import GoogLeNet
+    >>> class_count(GoogLeNet(classes=7, auxiliary=True))
+    7
+    """
+    shape = model.output_shape
+    return (shape[0] if isinstance(shape, list) else shape)[-1]
+
+
 @functools.cache
 def _class_of(architecture):
     """The class of networks of one architecture.

@@ -5,6 +5,14 @@ from keras_alexnet.training.callbacks import DivergenceGuard as DivergenceGuard
 from keras_alexnet.training.callbacks import EpochSeek as EpochSeek
 from keras_alexnet.training.callbacks import KeepBest as KeepBest
 from keras_alexnet.training.callbacks import StopBelow as StopBelow
+from keras_alexnet.training.family_recipes import (
+    GOOGLENET_RECIPE as GOOGLENET_RECIPE,
+)
+from keras_alexnet.training.family_recipes import (
+    VGG_JITTERED_RECIPE as VGG_JITTERED_RECIPE,
+)
+from keras_alexnet.training.family_recipes import VGG_RECIPE as VGG_RECIPE
+from keras_alexnet.training.family_recipes import ZFNET_RECIPE as ZFNET_RECIPE
 from keras_alexnet.training.fit import fit as fit
 from keras_alexnet.training.fit import make_schedule as make_schedule
 from keras_alexnet.training.metrics import TopKError as TopKError
@@ -22,8 +30,12 @@ from keras_alexnet.training.presets import resolve_recipe as resolve_recipe
 from keras_alexnet.training.recipe import Recipe as Recipe
 from keras_alexnet.training.schedules import AsRunSchedule as AsRunSchedule
 from keras_alexnet.training.schedules import DivideOnPlateau as DivideOnPlateau
+from keras_alexnet.training.schedules import (
+    PolynomialSchedule as PolynomialSchedule,
+)
 from keras_alexnet.training.schedules import StepSchedule as StepSchedule
 from keras_alexnet.training.schedules import cosine_schedule as cosine_schedule
+from keras_alexnet.training.weight_average import WeightAverage as WeightAverage
 
 
 def __getattr__(name):

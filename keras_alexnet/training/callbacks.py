@@ -7,6 +7,7 @@ import warnings
 import keras
 from keras import ops
 
+from keras_alexnet.models.network import class_count
 from keras_alexnet.training.chief import is_chief
 
 
@@ -186,7 +187,7 @@ class DivergenceGuard(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         loss = (logs or {}).get("loss", 0.0)
-        chance = math.log(self.model.output_shape[-1])
+        chance = math.log(class_count(self.model)) * self._summed_weights()
         stands = abs(loss - chance) < self.tolerance
         self.standing = self.standing + 1 if stands else 0
         if self.standing != self.patience:
@@ -199,6 +200,13 @@ class DivergenceGuard(keras.callbacks.Callback):
             "pixels of 0-255); biases of 1 with few images (use the recipe "
             "`SMALL_DATA`); a learning rate that is too high or too low."
         )
+
+    def _summed_weights(self):
+        """The factors of the losses of all outputs, summed."""
+        auxiliary = len(self.model.outputs) - 1
+        if not auxiliary:
+            return 1.0
+        return 1.0 + auxiliary * self.model.architecture.auxiliary_weight
 
     def _say(self, message):
         self.message = message

@@ -7,6 +7,7 @@ import pathlib
 
 import keras
 
+from keras_alexnet.models.network import class_count
 from keras_alexnet.training.backup import ResumableBackup
 from keras_alexnet.training.callbacks import DivergenceGuard
 from keras_alexnet.training.callbacks import EpochSeek
@@ -19,6 +20,7 @@ from keras_alexnet.training.presets import resolve_recipe
 from keras_alexnet.training.run_directory import run_directory
 from keras_alexnet.training.schedules import AsRunSchedule
 from keras_alexnet.training.schedules import DivideOnPlateau
+from keras_alexnet.training.schedules import PolynomialSchedule
 from keras_alexnet.training.schedules import StepSchedule
 from keras_alexnet.training.schedules import cosine_schedule
 
@@ -65,6 +67,8 @@ def make_schedule(recipe, data=None, epochs=None):
             factor=recipe.division,
             bias_multiplier=recipe.bias_multiplier,
         )
+    if recipe.schedule == "poly":
+        return PolynomialSchedule(recipe.learning_rate, recipe.power)
     if recipe.schedule == "cosine":
         return cosine_schedule(
             recipe.learning_rate, epochs, recipe.warmup_epochs
@@ -93,7 +97,8 @@ def fit(
     resumes where it was.
 
     Args:
-        model: A `keras.Model` of one output, such as `AlexNet(...)`.
+        model: A `keras.Model` of one output, such as `AlexNet(...)`; or a
+            `GoogLeNet` with its auxiliary ones.
         recipe: A `Recipe` or a preset's name.
         data: A `TrainingData`.
         validation_data: Dataset of images and labels, or `None`. The recipe's
@@ -184,7 +189,7 @@ def compile_by(recipe, model, jit_compile="auto"):
         model: A `keras.Model` of probabilities, or of logits.
         jit_compile: As in `keras.Model.compile`.
     """
-    classes = model.output_shape[-1]
+    classes = class_count(model)
     frozen = {
         layer.name.split("_column")[0]
         for layer in model.layers
@@ -241,7 +246,7 @@ def _settings(model, recipe, data, epochs, more):
         asked["epochs"] = epochs
     return {
         "architecture": architecture and dataclasses.asdict(architecture),
-        "classes": model.output_shape[-1],
+        "classes": class_count(model),
         "recipe": asked,
         "data": getattr(data, "settings", None),
         "dtype_policy": keras.config.dtype_policy().name,
@@ -257,7 +262,8 @@ def _scope(model):
 
 
 def _gives_logits(model):
-    activation = getattr(model.layers[-1], "activation", None)
+    last = model.get_layer(model.output_names[0])
+    activation = getattr(last, "activation", None)
     return activation in (None, keras.activations.linear)
 
 

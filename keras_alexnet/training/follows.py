@@ -3,6 +3,7 @@
 import warnings
 
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
+from keras_alexnet.models.network import class_count
 
 
 def check_data(data):
@@ -66,7 +67,8 @@ def _of_model(recipe, model):
     if architecture is None:
         return
     prepared = recipe.prepare(architecture)
-    for field in ("initial_stds", "initial_biases", "pixel_std"):
+    fields = "initial_stds initial_biases initialization pixel_std".split()
+    for field in filter(lambda name: hasattr(architecture, name), fields):
         own, wanted = getattr(architecture, field), getattr(prepared, field)
         if own != wanted:
             yield (
@@ -84,7 +86,7 @@ def _of_data(recipe, model, data):
     settings = getattr(data, "settings", None)
     if settings is None:
         return
-    classes = model.output_shape[-1]
+    classes = class_count(model)
     if settings["classes"] != classes:
         yield (
             f"the data have {settings['classes']} classes, the model "
@@ -99,3 +101,5 @@ def _of_data(recipe, model, data):
     for name, value in wanted.items():
         if settings[name] != value:
             yield f"the data have {name}={settings[name]}, the recipe {value}"
+    if recipe.scales is not None and not settings.get("scales"):
+        yield f"the data have one scale, the recipe scales={recipe.scales}"

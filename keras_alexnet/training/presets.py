@@ -4,6 +4,7 @@ import dataclasses
 
 from keras_alexnet.models.presets import choose_preset
 from keras_alexnet.training.cifar_recipes import CIFAR_RECIPES
+from keras_alexnet.training.family_recipes import FAMILY_RECIPES
 from keras_alexnet.training.recipe import Recipe
 
 PAPER_RECIPE = Recipe()
@@ -57,7 +58,9 @@ RECIPES = {
         SMALL_DATA_RECIPE,
         FINE_TUNING_RECIPE,
     )
-} | CIFAR_RECIPES
+}
+RECIPES.update(FAMILY_RECIPES)
+RECIPES.update(CIFAR_RECIPES)
 
 
 def resolve_recipe(recipe):
@@ -65,7 +68,8 @@ def resolve_recipe(recipe):
 
     Args:
         recipe: A `Recipe`, or `"paper"`, `"code_2012"`, `"small_data"`,
-            `"fine_tuning"` or the name of a CIFAR net, see `CIFARNet`.
+            `"fine_tuning"`, `"zfnet"`, `"vgg"`, `"vgg_jittered"`,
+            `"googlenet"` or the name of a CIFAR net, see `CIFARNet`.
 
     Returns:
         A `Recipe`.

@@ -8,7 +8,7 @@ from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
 from keras_alexnet.models.difference import describe
 from keras_alexnet.training.optimizer import AlexNetSGD
 
-SCHEDULES = ("plateau", "as_run", "cosine", "constant", "steps")
+SCHEDULES = ("plateau", "as_run", "cosine", "constant", "steps", "poly")
 
 
 def _is_count(value):
@@ -51,14 +51,14 @@ class Recipe:
         epochs: Passes over the training set.
         learning_rate: The learning rate at the beginning.
         momentum, weight_decay, bias_multiplier: As in `AlexNetSGD`.
-        schedule: `"plateau"`, `"as_run"`, `"cosine"`, `"constant"` or
-            `"steps"`.
+        schedule: `"plateau"`, `"as_run"`, `"cosine"`, `"constant"`,
+            `"steps"` or `"poly"`.
         division: What `"plateau"` and `"steps"` divide the learning rate by.
         divisions: How many times `"plateau"` divides before it stops.
         patience: Epochs without a better validation error after which
             `"plateau"` divides.
         milestones: Shares of the epochs after which `"steps"` divides.
-        crop: `"random"` or `"center"`.
+        crop: `"random"`, `"corners"` or `"center"`, see `TrainingData`.
         flip: Whether half of the images are mirrored.
         color_sigma: Standard deviation of the color noise, in standard
             deviations of the training set's pixels along a component.
@@ -72,6 +72,10 @@ class Recipe:
             to `learning_rate`, before it falls.
         weight_decays: Tuple of pairs of a layer's name and the decay of its
             weights, where that is not `weight_decay`.
+        power: What `"poly"` raises the rest of the training to.
+        scales: Pair of the least and the largest shorter side to which an
+            image is scaled before it is cropped, in sides of the crop;
+            `None` for one size.
 
     Raises:
         ValueError: If a value is out of its range; the message names the
@@ -118,6 +122,10 @@ class Recipe:
     warmup_epochs: float = 0.0
     # None in the paper's network; each CIFAR net has some.
     weight_decays: tuple = ()
+    # Only GoogLeNet's Caffe recipe has one.
+    power: float | None = None
+    # Section 2: all images are scaled to 256 pixels.
+    scales: tuple | None = None
 
     def __str__(self):
         return describe(self)
@@ -126,7 +134,7 @@ class Recipe:
         for name, choices in (
             ("schedule", SCHEDULES),
             ("initialization", (None, "he")),
-            ("crop", ("random", "center")),
+            ("crop", ("random", "corners", "center")),
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(
@@ -134,6 +142,7 @@ class Recipe:
                     f"{name}={getattr(self, name)!r}"
                 )
         self._check_numbers()
+        self._check_scales_and_power()
         if self.warmup_epochs and self.schedule != "cosine":
             raise ValueError(
                 '`warmup_epochs` is of the schedule "cosine". Received: '
@@ -171,6 +180,30 @@ class Recipe:
             raise ValueError(
                 "`milestones` must be rising shares of the epochs, between 0 "
                 f"and 1. Received: milestones={self.milestones}"
+            )
+
+    def _check_scales_and_power(self):
+        needed = self.schedule == "poly"
+        if (self.power is not None) != needed or (
+            needed and not 0 < self.power < math.inf
+        ):
+            raise ValueError(
+                '`power` must be positive with the schedule "poly", and '
+                f"`None` with others. Received: power={self.power!r}, "
+                f"schedule={self.schedule!r}"
+            )
+        if self.scales is None:
+            return
+        pair = isinstance(self.scales, list | tuple) and len(self.scales) == 2
+        if not pair or not 1 <= self.scales[0] <= self.scales[1] < math.inf:
+            raise ValueError(
+                "`scales` must be a rising pair of numbers, 1 or more, or "
+                f"`None`. Received: scales={self.scales!r}"
+            )
+        if self.crop != "random":
+            raise ValueError(
+                '`scales` needs `crop="random"`. Received: '
+                f"scales={self.scales}, crop={self.crop!r}"
             )
 
     def prepare(self, architecture):
@@ -224,13 +257,18 @@ class Recipe:
             divide=self.color_division,
             center=architecture.pixel_mean,
         )
-        return {
+        found = {
             "batch_size": self.batch_size,
             "crop": self.crop,
             "flip": self.flip,
             "color": color,
             "resize": architecture.resize(input_size),
         }
+        if self.scales is not None:
+            side = input_size or architecture.input_size
+            found["scales"] = tuple(round(s * side) for s in self.scales)
+            found["resize"] = None
+        return found
 
     def optimizer(self, **kwargs):
         """An `AlexNetSGD` of these values.

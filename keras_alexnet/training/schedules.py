@@ -272,6 +272,73 @@ class StepSchedule(keras.callbacks.Callback):
         logs["learning_rate"] = _rate(self.model.optimizer)
 
 
+class PolynomialSchedule(keras.callbacks.Callback):
+    """Lowers the learning rate with every step, to 0 at the last.
+
+    ```
+    rate = learning_rate * (1 - step / steps) ** power
+    ```
+
+    The steps are those of all epochs that `fit` is asked for. Caffe calls this
+    `lr_policy: "poly"`.
+
+    Args:
+        learning_rate: Float, the first.
+        power: Float, positive. Defaults to `0.5`.
+
+    Raises:
+        ValueError: If `power` is not positive, or the data do not say how
+            many steps an epoch has.
+
+    Example:
+
+    >>> schedule = PolynomialSchedule(0.01, power=0.5)
+    >>> [round(schedule.rate(step, 100), 4) for step in (0, 75, 100)]
+    [0.01, 0.005, 0.0]
+
+    Reference: `models/bvlc_googlenet/quick_solver.prototxt` of Caffe.
+    """
+
+    def __init__(self, learning_rate, power=0.5):
+        super().__init__()
+        if not 0 < power < math.inf:
+            raise ValueError(
+                f"`power` must be positive. Received: power={power}"
+            )
+        self.learning_rate = learning_rate
+        self.power = power
+
+    def rate(self, step, steps):
+        """The learning rate at a step of so many.
+
+        Args:
+            step: Integer, 0 at the beginning.
+            steps: Integer.
+
+        Returns:
+            Float.
+        """
+        rest = max(0.0, 1.0 - step / steps)
+        return self.learning_rate * rest**self.power
+
+    def on_train_begin(self, logs=None):
+        if not self.params.get("steps"):
+            raise ValueError(
+                "`PolynomialSchedule` needs data that know how many batches "
+                "they have. Received: a dataset of unknown length"
+            )
+
+    def on_train_batch_begin(self, batch, logs=None):
+        optimizer = self.model.optimizer
+        # The optimizer counts the steps, also across an interruption.
+        step = int(keras.ops.convert_to_numpy(optimizer.iterations))
+        steps = self.params["steps"] * self.params["epochs"]
+        optimizer.learning_rate = self.rate(step, steps)
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["learning_rate"] = _rate(self.model.optimizer)
+
+
 def _alexnet_sgd(callback):
     """The optimizer of a callback's model, built."""
     optimizer = callback.model.optimizer

@@ -19,15 +19,18 @@ from keras_alexnet.distribution.conversion import on_one_device
 from keras_alexnet.distribution.strategies import strategy_from_name
 from keras_alexnet.distribution.workers import worker_folder
 from keras_alexnet.evaluation.views import evaluate
-from keras_alexnet.models.alexnet import AlexNet
 from keras_alexnet.models.architecture import Architecture
+from keras_alexnet.models.build_network import build_network
+from keras_alexnet.models.inception import InceptionArchitecture
 from keras_alexnet.models.load_network import load_network
+from keras_alexnet.models.network import class_count
 from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.pretrained import architecture_of_model
 from keras_alexnet.training.callbacks import KeepBest
 from keras_alexnet.training.fit import fit
 from keras_alexnet.training.presets import resolve_recipe
 from keras_alexnet.training.recipe import Recipe
+from keras_alexnet.training.weight_average import WeightAverage
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +59,8 @@ class Training:
         """Top-1 and top-5 error on a split.
 
         Args:
-            views: `"center"`, `"ten"` or `"nine"`. Defaults to `"ten"`.
+            views: `"center"`, `"ten"`, `"nine"` or `"fifty"`. Defaults to
+                `"ten"`.
             split: String. Defaults to `"test"`.
             batch_size: Integer, images of which the views are cut. Defaults
                 to `32`.
@@ -105,6 +109,7 @@ def train(
     verbose="auto",
     jit_compile="auto",
     prepared=False,
+    initialize=None,
 ):
     """Trains a network on images, by a recipe.
 
@@ -117,8 +122,10 @@ def train(
     Args:
         source: Whatever `load_source` takes: a folder with one folder of
             images per class, a TFDS name, `"digits"`, arrays; or a `Source`.
-        architecture: An `Architecture`, or a preset's name. Defaults to that
-            of `weights`, and to `"paper"` without them.
+        architecture: An `Architecture` or `InceptionArchitecture`, or a
+            preset's name. Defaults to that of `weights`, and to `"paper"`
+            without them. A GoogLeNet is trained with its auxiliary
+            classifiers, unless its `auxiliary_after` is empty.
         recipe: A `Recipe`, or a preset's name. Defaults to `"small_data"`.
         directory: Path for backups, logs and, at the end, `alexnet.keras`.
             Defaults to `None`: nothing is written.
@@ -131,9 +138,10 @@ def train(
             a new one. Defaults to `None`, random weights.
         trainable: List of names of the layers that are trained, such as
             `["fc8"]`. Defaults to all.
-        keep: `"last"`, the weights after the last epoch, or `"best"`, those
-            with the lowest error on the images held out. Defaults to
-            `"last"`.
+        keep: `"last"`, the weights after the last epoch; `"best"`, those
+            with the lowest error on the images held out; or `"average"`, the
+            mean of those after each epoch of the second half, see
+            `WeightAverage`. Defaults to `"last"`.
         holdout: Float, share of the training images to validate on. Defaults
             to `0.1` where validation decides something (the schedule
             `"plateau"`, `keep="best"`), else to `0`.
@@ -152,6 +160,9 @@ def train(
         verbose, jit_compile: As of `keras.Model.fit` and `compile`.
         prepared: Boolean. Whether `architecture` is prepared already: studies
             change it after that. Defaults to `False`.
+        initialize: Function of the new network, which may change its weights
+            before the first step, such as `lambda network:
+            copy_common_layers(vgg_a, network)`. Defaults to `None`.
 
     Returns:
         A `Training`: `model`, `history`, `source`, and `evaluate("ten")`.
@@ -192,6 +203,8 @@ def train(
             model.get_layer("preprocessing").set_mean(mean)
         else:
             _transfer(donor, model)
+        if initialize is not None:
+            initialize(model)
         _freeze(model, trainable)
         keeper = _keeper(keep, directory)
         history = fit(
@@ -222,6 +235,7 @@ def train(
                 "weights": _description(weights),
                 "trainable": trainable and sorted(trainable),
                 "keep": keep,
+                **({"initialize": True} if initialize else {}),
             },
         ).history
         if keeper:
@@ -245,9 +259,10 @@ def _varied(recipe, epochs, batch_size, flip):
 
 
 def _check_choices(keep, mixed_precision):
-    if keep not in ("last", "best"):
+    if keep not in ("last", "best", "average"):
         raise ValueError(
-            f'`keep` must be "last" or "best". Received: keep={keep!r}'
+            '`keep` must be "last", "best" or "average". '
+            f"Received: keep={keep!r}"
         )
     if mixed_precision not in (None, "float16", "bfloat16"):
         raise ValueError(
@@ -291,12 +306,16 @@ def _precision(mixed_precision):
 
 
 def _built(architecture, source, size, strategy):
+    options = {}
+    if isinstance(architecture, InceptionArchitecture):
+        options["auxiliary"] = bool(architecture.auxiliary_after)
     with strategy.scope() if strategy else contextlib.nullcontext():
-        return AlexNet(
+        return build_network(
+            architecture,
             input_shape=(size, size, 3),
             classes=len(source.class_names),
-            architecture=architecture,
             include_preprocessing=True,
+            **options,
         )
 
 
@@ -313,11 +332,23 @@ def _size_of(donor, input_size):
 def _transfer(donor, model):
     """Gives a model the weights of another, but not of other classes."""
     kept = donor.weights
-    if donor.output_shape[-1] != model.output_shape[-1]:
-        last = model.architecture.layer_names[-1]
-        kept = [w for w in kept if not w.path.startswith(f"{last}/")]
+    if class_count(donor) != class_count(model):
+        kept = [
+            w
+            for w in kept
+            if _layer_name(w) not in _last_layers(model.architecture)
+        ]
     names = {_layer_name(w) for w in kept}
     transfer(kept, [w for w in model.weights if _layer_name(w) in names])
+
+
+def _last_layers(architecture):
+    """The layers that have one unit per class."""
+    last = architecture.layer_names[-1]
+    return {
+        last,
+        *(x for x in architecture.layer_names if x.endswith("_classifier")),
+    }
 
 
 def _layer_name(variable):
@@ -373,6 +404,9 @@ def _validation_batch(count, replicas):
 def _keeper(keep, directory):
     if keep == "last":
         return None
+    if keep == "average":
+        path = directory and pathlib.Path(directory) / "average.npz"
+        return WeightAverage(path=path)
     path = directory and pathlib.Path(directory) / "best.weights.h5"
     return KeepBest(path)
 

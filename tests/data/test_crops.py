@@ -96,3 +96,61 @@ def test_crop_larger_than_the_image(cut):
 def test_unknown_order():
     with pytest.raises(ValueError, match="`order` must be one of.*'best'"):
         crops.ten_views(positions(), 4, "best")
+
+
+def test_fifty_views_are_a_grid_and_its_mirror_images():
+    views = crops.fifty_views(positions(8, 12), 4)
+    assert views.shape == (2, 50, 4, 4, 3)
+    corners = [tuple(view[0, 0, :2].numpy().tolist()) for view in views[0, :25]]
+    assert corners == [(y, x) for y in range(5) for x in (0, 2, 4, 6, 8)]
+    np.testing.assert_array_equal(views[1, 25:], views[1, :25, :, ::-1])
+
+
+def test_a_window_grows_as_the_scale_shrinks():
+    top, left, window = crops.random_windows(50_000, 512, 224, 256, (3, 4))
+    # 224 * 512 / S for S in 256 to 512, both ends included.
+    assert set(window.numpy()) == {
+        round(224 * 512 / scale) for scale in range(256, 513)
+    }
+    # S is uniform: half of it is below 384, where a window has 299 pixels.
+    assert np.mean(window.numpy() > 299) == pytest.approx(0.5, abs=0.02)
+    for offset in (top.numpy(), left.numpy()):
+        assert offset.min() == 0
+        assert (offset + window.numpy()).max() == 512
+        # The middle of the crops is the middle of the image, on average.
+        middle = np.mean(offset + window.numpy() / 2)
+        assert middle == pytest.approx(256, abs=2)
+
+
+def test_windows_at_one_scale_are_random_crops_of_it():
+    top, _, window = crops.random_windows(1000, 20, 16, 20, (1, 1))
+    assert set(window.numpy()) == {16}
+    assert set(top.numpy()) == {0, 1, 2, 3, 4}
+    with pytest.raises(ValueError, match="size=24, smallest=20, largest=20"):
+        crops.random_windows(1, 20, 24, 20, (1, 1))
+
+
+def test_googlenet_views_by_hand():
+    # At 56 of 224 pixels the shorter sides are 64, 72, 80 and 88.
+    ramp = np.arange(64, dtype="float32")
+    image = np.stack([np.tile(ramp, (64, 1))] * 3, axis=-1)[None]
+    views = crops.googlenet_views(tf.constant(image), 56).numpy()[0]
+    assert views.shape == (144, 56, 56, 3)
+    # The first scale is the image itself: corners and center, and the whole.
+    firsts = [view[0, 0, 0] for view in views[:5]]
+    assert firsts == [0, 8, 4, 0, 8]
+    assert views[5, 0].mean() == pytest.approx(31.5, abs=0.01)
+    # Its three squares are the same.
+    np.testing.assert_array_equal(views[:6], views[6:12])
+    np.testing.assert_array_equal(views[72:], views[:72, :, ::-1])
+
+
+def test_googlenet_squares_of_wide_and_high_images():
+    columns = np.arange(96, dtype="float32")
+    wide = np.stack([np.tile(columns, (64, 1))] * 3, axis=-1)[None]
+    views = crops.googlenet_views(tf.constant(wide), 56).numpy()[0]
+    # Left, center and right squares begin at 0, 16 and 32.
+    assert [views[6 * i][0, 0, 0] for i in range(3)] == [0, 16, 32]
+    high = wide.transpose(0, 2, 1, 3)
+    views = crops.googlenet_views(tf.constant(high), 56).numpy()[0]
+    assert [views[6 * i][0, 0, 0] for i in range(3)] == [0, 16, 32]

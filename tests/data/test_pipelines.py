@@ -354,3 +354,54 @@ def test_seek_errors(epoch, step):
         ValueError, match=f"0 to 6. Received: epoch={epoch}, step={step}"
     ):
         make().seek(epoch, step)
+
+
+def scaled_data(**options):
+    """Images whose pixels say which column they are in."""
+    columns = np.tile(np.arange(32, dtype="uint8") * 8, (32, 1))
+    image = np.stack([columns] * 3, axis=-1)
+    images = np.stack([image] * 40)
+    labels = np.arange(40) % 2
+    options = {"input_size": 16, "batch_size": 8, "color": False, **options}
+    return TrainingData(
+        load_source((images, labels), holdout=0.2), flip=False, **options
+    )
+
+
+def test_scale_jittering_shows_parts_of_different_sizes():
+    data = scaled_data(scales=(16, 32))
+    assert data.settings["scales"] == [16, 32]
+    assert data.settings["resize"] == 32
+    images = np.concatenate([x for x, _ in data.dataset])
+    assert images.shape[1:] == (16, 16, 3)
+    # At the scale of 16 a crop is the whole image, at 32 a quarter of it.
+    spans = images[:, 0, -1, 0] - images[:, 0, 0, 0]
+    assert 8 * 14 <= spans.min() < 8 * 18
+    assert 8 * 26 < spans.max() <= 8 * 31
+    data.seek(0)
+    again = np.concatenate([x for x, _ in data.dataset])
+    np.testing.assert_array_equal(images, again)
+
+
+def test_corner_crops_are_of_five_places():
+    data = scaled_data(resize=20, crop="corners")
+    images = np.concatenate([x for x, _ in data.dataset])
+    # Left, center and right.
+    assert len({x[0, 0, 0] for x in images}) == 3
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"scales": (32,)}, "`scales` must be a pair of integers"),
+        ({"scales": (16.0, 32.0)}, "`scales` must be a pair of integers"),
+        ({"scales": (8, 32)}, "`scales` must rise.*input_size=16"),
+        ({"scales": (32, 16)}, "`scales` must rise"),
+        ({"scales": (16, 32), "resize": 20}, "leave out `resize`"),
+        ({"scales": (16, 32), "crop": "center"}, "let `crop` be .random"),
+        ({"crop": "middle"}, '`crop` must be "random", "corners"'),
+    ],
+)
+def test_impossible_scales(options, message):
+    with pytest.raises(ValueError, match=message):
+        scaled_data(**options)

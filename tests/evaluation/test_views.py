@@ -274,3 +274,77 @@ def test_a_keras_dataset_ends():
             return ramp(6), np.array([index])
 
     assert evaluate(corner_model(), Batches()).labels.tolist() == [0, 1]
+
+
+def test_fifty_views_by_hand():
+    x = ramp(8)
+    corners = [(r, c) for r in range(5) for c in range(5)]
+    want = np.mean(
+        [x[0, r, c, 0] for r, c in corners]
+        + [x[0, r, c + 3, 0] for r, c in corners]
+    )
+    got = predict_views(corner_model(), x, "fifty")[0, 0]
+    assert got == pytest.approx(want)
+
+
+def test_scales_are_averaged():
+    x = np.full((1, 6, 6, 1), 0.25, "float32")
+    x[0, :3] = 0.75
+    single = [
+        predict_views(corner_model(), x, "center", scales=[side])
+        for side in (6, 12)
+    ]
+    np.testing.assert_allclose(
+        single[0], predict_views(corner_model(), x, "center")
+    )
+    assert not np.allclose(single[0], single[1])
+    both = predict_views(corner_model(), x, "center", scales=(6, 12))
+    np.testing.assert_allclose(both, np.mean(single, axis=0), rtol=1e-6)
+    errors = evaluate(
+        corner_model(), [(x, np.array([0]))], "center", scales=(6, 12)
+    )
+    assert errors.n == 1
+
+
+def test_dense_views_are_whole_images_and_their_mirror_images():
+    inputs = keras.Input((None, None, 1))
+    # The share of the leftmost column in all.
+    left = keras.layers.GlobalAveragePooling2D()(inputs[:, :, :1])
+    model = keras.Model(inputs, keras.layers.Concatenate()([left, 1 - left]))
+    x = ramp(6)[:, :, :4]
+    got = predict_views(model, x, "dense")[0, 0]
+    assert got == pytest.approx((x[0, :, 0].mean() + x[0, :, 3].mean()) / 2)
+
+
+def test_auxiliary_outputs_are_not_averaged():
+    from keras_alexnet.models import GOOGLENET
+    from keras_alexnet.models import GoogLeNet
+    from keras_alexnet.models import with_width
+
+    model = GoogLeNet(
+        architecture=with_width(GOOGLENET, 1 / 32),
+        input_shape=(79, 79, 3),
+        classes=3,
+        auxiliary=True,
+    )
+    x = np.random.default_rng(0).normal(0, 50, (2, 79, 79, 3))
+    np.testing.assert_allclose(
+        predict_views(model, x, "center"),
+        keras.ops.convert_to_numpy(model(x)[0]),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"views": "dense"}, "takes images of any size: `keras_alexnet.model"),
+        ({"views": "googlenet", "scales": (6,)}, "`scales` must be `None`"),
+        ({"scales": ()}, "`scales` must be positive integers, at least one"),
+        ({"scales": (6.5,)}, "`scales` must be positive integers"),
+        ({"scales": (3,)}, "`size` must not exceed the image"),
+    ],
+)
+def test_bad_scales(options, message):
+    with pytest.raises(ValueError, match=message):
+        predict_views(corner_model(), ramp(6), **options)

@@ -5,6 +5,8 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from small_networks import build
+from small_networks import predict
 
 from keras_alexnet.columns.conversion import has_columns
 from keras_alexnet.models import VGG
@@ -22,8 +24,6 @@ from keras_alexnet.models import without_conv
 from keras_alexnet.models.difference import different_computations
 from keras_alexnet.models.family_presets import FAMILY_ARCHITECTURES
 from keras_alexnet.weights.kernel_layouts import to_outputs_first
-from tests.small_networks import build
-from tests.small_networks import predict
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from small_networks import predict
 
 from keras_alexnet.models import GOOGLENET
 from keras_alexnet.models import AlexNet
@@ -17,7 +18,6 @@ from keras_alexnet.models import with_width
 from keras_alexnet.models.difference import different_computations
 from keras_alexnet.weights.kernel_layouts import conv_to_oihw
 from keras_alexnet.weights.kernel_layouts import dense_to_oi
-from tests.small_networks import predict
 
 # Two modules of each size, an eighth as wide; 80 pixels leave 5 x 5 in 4a.
 SMALL = with_width(

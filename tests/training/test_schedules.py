@@ -5,6 +5,7 @@ import pytest
 from keras_alexnet.training import AlexNetSGD
 from keras_alexnet.training import AsRunSchedule
 from keras_alexnet.training import DivideOnPlateau
+from keras_alexnet.training import PolynomialSchedule
 from keras_alexnet.training import StepSchedule
 from keras_alexnet.training import cosine_schedule
 
@@ -242,3 +243,41 @@ def test_steps_refuse_what_they_cannot_do():
     schedule.set_model(make_model(keras.optimizers.SGD()))
     with pytest.raises(TypeError, match="`StepSchedule` needs an `AlexNetSGD`"):
         schedule.on_epoch_begin(0)
+
+
+def test_polynomial_by_hand():
+    schedule = PolynomialSchedule(0.01, power=0.5)
+    assert schedule.rate(0, 60) == 0.01
+    # sqrt(1 - 45 / 60) is a half.
+    assert schedule.rate(45, 60) == pytest.approx(0.005)
+    assert schedule.rate(60, 60) == schedule.rate(61, 60) == 0
+
+
+def test_polynomial_in_fit_goes_down_by_steps():
+    model = make_model()
+    rates = []
+
+    class Note(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            rates.append(rate(model))
+
+    x, y = np.zeros((6, 2)), np.zeros((6, 1))
+    history = model.fit(
+        x,
+        y,
+        batch_size=2,
+        epochs=2,
+        verbose=0,
+        callbacks=[PolynomialSchedule(0.06, power=1.0), Note()],
+    )
+    assert rates == pytest.approx([0.06, 0.05, 0.04, 0.03, 0.02, 0.01])
+    assert history.history["learning_rate"] == pytest.approx([0.04, 0.01])
+
+
+def test_polynomial_needs_to_know_its_length():
+    schedule = PolynomialSchedule(0.01)
+    schedule.set_params({"epochs": 2, "steps": None})
+    with pytest.raises(ValueError, match="dataset of unknown length"):
+        schedule.on_train_begin()
+    with pytest.raises(ValueError, match="`power` must be positive"):
+        PolynomialSchedule(0.01, power=0)

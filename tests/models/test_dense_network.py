@@ -1,0 +1,87 @@
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from small_networks import build
+from small_networks import predict
+from small_networks import small
+
+from keras_alexnet.models import CIFAR_13
+from keras_alexnet.models import CIFAR_18
+from keras_alexnet.models import PAPER
+from keras_alexnet.models import VGG_A
+from keras_alexnet.models import GoogLeNet
+from keras_alexnet.models import dense_network
+from keras_alexnet.models import with_width
+
+VGG = dataclasses.replace(
+    with_width(VGG_A, 1 / 16), initial_stds=("he",) * 10 + (0.05,)
+)
+NETWORKS = {
+    # One fully connected layer in two groups.
+    "paper": small("paper", cross=("conv3", "fc6")),
+    "vgg_a": dataclasses.replace(VGG, input_size=64),
+    "cifar_18": CIFAR_18,
+}
+
+
+def images(size, count=2):
+    x = np.random.default_rng(0).integers(0, 256, (count, size, size, 3))
+    return x.astype("float32")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_one_position_gives_the_outputs_of_the_network(name):
+    model = build(NETWORKS[name], include_preprocessing=True)
+    # A mean image of one color, so that nothing changes but the size.
+    x = images(NETWORKS[name].input_size)
+    wanted = predict(model, x)
+    assert wanted.std() > 1e-4
+    np.testing.assert_allclose(
+        predict(dense_network(model), x), wanted, atol=2e-6
+    )
+
+
+def test_scores_are_averaged_over_positions_before_the_softmax():
+    # Five poolings by 2, so crops 32 pixels apart are positions of the map,
+    # but for what convolutions see beyond the borders of a crop.
+    pointwise = dataclasses.replace(
+        VGG, kernel_sizes=(1,) * len(VGG.kernel_sizes), input_size=64
+    )
+    model = build(pointwise)
+    x = images(96)[:, :, :64] - 120
+    logits = keras.Model(model.input, model.get_layer("fc8").output)
+    scores = [predict(logits, x[:, top : top + 64]) for top in (0, 32)]
+    mean = np.mean(scores, axis=0)
+    wanted = np.exp(mean) / np.exp(mean).sum(axis=1, keepdims=True)
+    assert np.abs(scores[0] - scores[1]).max() > 1e-3
+    np.testing.assert_allclose(
+        predict(dense_network(model), x), wanted, atol=2e-6
+    )
+
+
+def test_a_mean_image_becomes_its_color():
+    model = build(small("paper"), include_preprocessing=True)
+    mean = np.random.default_rng(1).uniform(0, 255, (99, 99, 3))
+    first = model.get_layer("preprocessing")
+    first.set_mean(mean)
+    found = dense_network(model)
+    layer = next(x for x in found.layers if x.name == "preprocessing")
+    assert not layer.per_pixel
+    np.testing.assert_allclose(layer.mean, mean.mean((0, 1)), rtol=1e-4)
+    first.set_mean(np.broadcast_to(mean.mean((0, 1)), mean.shape))
+    np.testing.assert_allclose(
+        predict(found, images(99)), predict(model, images(99)), atol=1e-5
+    )
+
+
+def test_what_is_no_convolution_is_refused():
+    with pytest.raises(ValueError, match="unshared=.'conv3', 'conv4'"):
+        dense_network(build(CIFAR_13))
+    with pytest.raises(ValueError, match="must have its top.*'fc8'"):
+        dense_network(build(with_width(PAPER, 1 / 16), include_top=False))
+    with pytest.raises(TypeError, match="takes images of any size"):
+        dense_network(GoogLeNet(classes=3))
+    with pytest.raises(ValueError, match="must carry its architecture"):
+        dense_network(keras.Sequential([keras.Input((2,))]))
