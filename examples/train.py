@@ -56,8 +56,9 @@ flags.DEFINE_string(
 flags.DEFINE_enum(
     "keep",
     "last",
-    ["last", "best"],
-    "Keep the last weights, or the best on held-out images.",
+    ["last", "best", "average"],
+    "Keep the last weights, the best on held-out images, or the mean of those "
+    "after each epoch of the second half.",
 )
 flags.DEFINE_integer(
     "backup_every", None, "Steps between backups within an epoch."

@@ -99,7 +99,14 @@ def spread(x, columns):
         `Columns`; `x` itself with one column or no column strategy.
     """
     strategy = column_strategy()
-    if columns == 1 or strategy is None:
+    if strategy is None:
+        return x
+    if columns == 1:
+        warnings.warn(
+            "A network of one column computes on the first device of a column "
+            "strategy alone. `Mirrored` puts it on all devices.",
+            stacklevel=3,
+        )
         return x
     devices = {strategy.column_device(column) for column in range(columns)}
     if len(devices) < columns:

@@ -9,6 +9,7 @@ from keras_alexnet.models.cifar_presets import CIFAR_18 as CIFAR_18
 from keras_alexnet.models.cifar_presets import CIFAR_19 as CIFAR_19
 from keras_alexnet.models.cifar_presets import CIFAR_26 as CIFAR_26
 from keras_alexnet.models.cifar_presets import FIGURE_1 as FIGURE_1
+from keras_alexnet.models.cost import activation_bytes as activation_bytes
 from keras_alexnet.models.cost import multiply_adds as multiply_adds
 from keras_alexnet.models.cost import neurons as neurons
 from keras_alexnet.models.dense_network import dense_network as dense_network

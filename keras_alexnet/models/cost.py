@@ -46,6 +46,38 @@ def multiply_adds(model):
     return found
 
 
+def activation_bytes(model):
+    """Bytes of all layers' outputs for one image, in 32 bits.
+
+    It is what training keeps of each image if nothing is computed again.
+    Layers that compute nothing in prediction, or only give a tensor another
+    shape, are not counted; an activation inside a layer is not kept apart.
+
+    Args:
+        model: A `keras.Model` with a fixed input size.
+
+    Returns:
+        Integer.
+
+    Example:
+
+    >>> from keras_alexnet import AlexNet
+    >>> activation_bytes(AlexNet())
+    6347968
+    """
+    free = (
+        keras.layers.InputLayer,
+        keras.layers.Dropout,
+        keras.layers.Flatten,
+        keras.layers.Reshape,
+    )
+    return 4 * sum(
+        math.prod(layer.output.shape[1:])
+        for layer in model.layers
+        if not isinstance(layer, free)
+    )
+
+
 def neurons(model):
     """Outputs of each layer that has weights, as the paper counts neurons.
 

@@ -4,6 +4,7 @@ import keras
 from keras import initializers
 from keras import layers
 
+from keras_alexnet.columns.placement import column_strategy
 from keras_alexnet.layers.ceil_max_pooling2d import CeilMaxPooling2D
 from keras_alexnet.layers.grouped_conv2d import GroupedConv2D
 from keras_alexnet.layers.local_response_normalization import (
@@ -78,7 +79,7 @@ def GoogLeNet(
 
     Raises:
         ValueError, OSError: As of `AlexNet`; or if the images are too small
-            for the auxiliary classifiers.
+            for the auxiliary classifiers, or a column strategy is in force.
         TypeError: If `architecture` is of another kind.
 
     Example:
@@ -94,6 +95,12 @@ def GoogLeNet(
     `models/bvlc_googlenet` of Caffe.
     """
     check_arguments(weights, pooling, classes, include_top)
+    if column_strategy() is not None:
+        raise ValueError(
+            "A GoogLeNet has no columns to put on several devices. Train it "
+            "under `Mirrored` or `MultiWorkerMirrored`. Received: the scope "
+            "of a column strategy"
+        )
     found, classes, architecture = weights_and_architecture(
         weights,
         architecture,

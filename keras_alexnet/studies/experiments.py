@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from keras_alexnet.data.source import Source
-from keras_alexnet.models.alexnet import AlexNet
+from keras_alexnet.models.build_network import build_network
 from keras_alexnet.studies.run_files import Run
 from keras_alexnet.studies.run_files import is_failure
 from keras_alexnet.studies.run_files import read_run
@@ -91,10 +91,10 @@ class Experiment:
     def network(self, architecture):
         """An untrained `keras.Model` of an `Architecture`, for raw pixels."""
         with _dtype_policy(self.dtype):
-            return AlexNet(
+            return build_network(
+                architecture,
                 input_shape=(self.input_size, self.input_size, 3),
                 classes=len(self.source.class_names),
-                architecture=architecture,
                 include_preprocessing=True,
             )
 

@@ -35,7 +35,7 @@ def pictures(tmp_path_factory):
     return folder
 
 
-def train(strategy, pictures, output, *launcher):
+def train(strategy, pictures, output, *launcher, more=()):
     command = [
         *launcher,
         ROOT / "examples" / "train.py",
@@ -45,6 +45,7 @@ def train(strategy, pictures, output, *launcher):
         "--input_size=64",
         "--epochs=2",
         "--batch_size=8",
+        *more,
     ]
     done = subprocess.run(
         [sys.executable, *command],
