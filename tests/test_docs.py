@@ -231,6 +231,7 @@ PACKAGES = (
     "data",
     "training",
     "evaluation",
+    "inspection",
     "weights",
     "columns",
     "distribution",

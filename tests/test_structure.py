@@ -53,6 +53,7 @@ ALLOWED = {
         "data",
         "text_table",
     },
+    "inspection": {"keras", "numpy", "layers", "models", "evaluation"},
     "training": {
         "filelock",
         "keras",
@@ -85,7 +86,7 @@ ALLOWED = {
         "studies",
         "text_table",
     },
-    "visualization": {"keras", "numpy", "models", "data"},
+    "visualization": {"keras", "numpy", "inspection", "models", "data"},
 }
 
 MODULES = sorted(
