@@ -9,18 +9,22 @@ class CeilAveragePooling2D(CeilPooling, keras.layers.AveragePooling2D):
     """Average pooling whose output size is rounded up, as in 2011.
 
     ```
-    size_out = 1 + ceil((size - pool_size) / strides)
+    size_out = 1 + ceil((size + 2 * padding - pool_size) / strides)
     ```
 
     The last window may hang over the bottom and right edges. The average is
     taken over the pixels that exist: it is divided by their number and not by
-    the area of the whole window. Caffe divides by the whole window there.
+    the area of the whole window. Pixels of the padding count as pixels of
+    value 0. Caffe, and PyTorch with `ceil_mode=True`, compute the same.
 
     Args:
         pool_size: Integer or pair. Defaults to `(2, 2)`.
         strides: Integer or pair, at most `pool_size`. Defaults to `pool_size`.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
             `keras.config.image_data_format()`.
+        padding: Integer or pair, pixels around the image, fewer than
+            `pool_size`. A window that would begin behind the image is left
+            out, as in Caffe and PyTorch. Defaults to `0`.
         **kwargs: `name`, `dtype` and other base layer arguments.
 
     Call arguments:
@@ -31,7 +35,7 @@ class CeilAveragePooling2D(CeilPooling, keras.layers.AveragePooling2D):
 
     Raises:
         ValueError: If a stride is larger than the window, because the last
-            window could lie outside the image.
+            window could lie outside the image; or if `padding` is.
 
     Example:
 
@@ -42,7 +46,8 @@ class CeilAveragePooling2D(CeilPooling, keras.layers.AveragePooling2D):
     >>> y.shape[1:3] == (2, 2), float(keras.ops.min(y))
     (True, 8.0)
 
-    Reference: `regionSize` in `cudaconv2/conv_util.cuh` of cuda-convnet.
+    Reference: `regionSize` in `cudaconv2/conv_util.cuh` of cuda-convnet;
+    `pool_size` in `pooling_layer.cpp` of Caffe.
     """
 
     def call(self, inputs):
@@ -59,10 +64,11 @@ class CeilAveragePooling2D(CeilPooling, keras.layers.AveragePooling2D):
             for axis, count in zeros.items()
             if not isinstance(count, int) or count
         }
-        if not some:
-            return super().call(inputs)
-        pads = [(0, some.get(axis, 0)) for axis in range(4)]
-        outputs = super().call(ops.pad(inputs, pads))
+        if some or any(self.pixels):
+            pads = self.pads(shape)
+            pads = [pads.get(axis, (0, 0)) for axis in range(4)]
+            inputs = ops.pad(inputs, pads)
+        outputs = super().call(inputs)
         for axis, count in some.items():
             outputs = outputs * self._correction(outputs, axis, count)
         return outputs

@@ -9,7 +9,7 @@ class CeilMaxPooling2D(CeilPooling, keras.layers.MaxPooling2D):
     """Max pooling whose output size is rounded up, as in 2012 and in Caffe.
 
     ```
-    size_out = 1 + ceil((size - pool_size) / strides)
+    size_out = 1 + ceil((size + 2 * padding - pool_size) / strides)
     ```
 
     The last window may hang over the bottom and right edges; what hangs over
@@ -22,6 +22,9 @@ class CeilMaxPooling2D(CeilPooling, keras.layers.MaxPooling2D):
         strides: Integer or pair, at most `pool_size`. Defaults to `pool_size`.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
             `keras.config.image_data_format()`.
+        padding: Integer or pair, pixels around the image, fewer than
+            `pool_size`. A window that would begin behind the image is left
+            out, as in Caffe and PyTorch. Defaults to `0`.
         **kwargs: `name`, `dtype` and other base layer arguments.
 
     Call arguments:
@@ -32,7 +35,7 @@ class CeilMaxPooling2D(CeilPooling, keras.layers.MaxPooling2D):
 
     Raises:
         ValueError: If a stride is larger than the window, because the last
-            window could then lie outside the image.
+            window could then lie outside the image; or if `padding` is.
 
     Example:
 
@@ -53,8 +56,8 @@ class CeilMaxPooling2D(CeilPooling, keras.layers.MaxPooling2D):
             )
         pads = [(0, 0)] * 4
         shape = ops.shape(inputs)
-        for axis, pad in self.zeros(shape).items():
-            pads[axis] = (0, pad)
+        for axis, pad in self.pads(shape).items():
+            pads[axis] = pad
         if any(pad != (0, 0) for pad in pads):
             lowest = float("-inf")
             inputs = ops.pad(inputs, pads, constant_values=lowest)

@@ -35,6 +35,28 @@ def test_matches_the_definition(size, pool_size, strides):
     np.testing.assert_allclose(np.asarray(layer(x)), want, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [4, 5, 6, 7, 13])
+@pytest.mark.parametrize(
+    "pool_size, strides, padding",
+    [(3, 2, 0), (3, 2, 1), (3, 1, 1), (2, 2, 1), (5, 3, 2), (4, 3, 2)],
+)
+def test_padding_matches_pytorch(size, pool_size, strides, padding):
+    torch = pytest.importorskip("torch", reason="PyTorch is a peer")
+    x = np.random.default_rng(0).normal(size=(1, 2, size, size + 1))
+    want = torch.nn.AvgPool2d(pool_size, strides, padding, ceil_mode=True)(
+        torch.tensor(x, dtype=torch.float32)
+    ).numpy()
+    x = x.astype("float32").transpose(0, 2, 3, 1)
+    layer = CeilAveragePooling2D(pool_size, strides, padding=padding)
+    assert layer.compute_output_shape(x.shape)[1:3] == want.shape[2:]
+    got = np.asarray(layer(x)).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(got, want, atol=1e-6)
+    inputs = keras.Input((None, None, 2))
+    model = keras.Model(inputs, layer(inputs))
+    got = model.predict(x, verbose=0).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(got, want, atol=1e-6)
+
+
 def test_channels_first():
     x = np.random.default_rng(0).normal(size=(1, 2, 8, 7)).astype("float32")
     first = CeilAveragePooling2D(3, 2, data_format="channels_first")
