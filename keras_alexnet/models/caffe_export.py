@@ -4,11 +4,11 @@ import dataclasses
 import warnings
 
 from keras_alexnet.models.geometry import sizes
-from keras_alexnet.weights.caffemodel import CaffeLayer
-from keras_alexnet.weights.caffemodel import CaffeNet
+from keras_alexnet.weights.caffe_net import CaffeLayer
+from keras_alexnet.weights.caffe_net import CaffeNet
 from keras_alexnet.weights.caffemodel import write_caffemodel
-from keras_alexnet.weights.caffemodel import write_prototxt
 from keras_alexnet.weights.kernel_layouts import to_outputs_first
+from keras_alexnet.weights.prototxt import write_prototxt
 
 
 def write_caffe(path, architecture, arrays, input_size=None):

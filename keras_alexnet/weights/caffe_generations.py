@@ -1,48 +1,50 @@
 """Converts layers of Caffe's older formats to the present one."""
 
-# V1LayerParameter.LayerType, for the layers that this family can have.
-V1_TYPES = {
-    1: "Accuracy",
-    4: "Convolution",
-    5: "Data",
-    6: "Dropout",
-    12: "ImageData",
-    14: "InnerProduct",
-    15: "LRN",
-    17: "Pooling",
-    18: "ReLU",
-    20: "Softmax",
-    21: "SoftmaxWithLoss",
-    22: "Split",
-    24: "WindowData",
-    29: "MemoryData",
-}
+from keras_alexnet.weights.caffe_schema import V1_TYPES
+
 # upgrade_proto.cpp, UpgradeV0LayerType.
 V0_TYPES = {
     "accuracy": "Accuracy",
+    "bnll": "BNLL",
+    "concat": "Concat",
     "conv": "Convolution",
     "data": "Data",
     "dropout": "Dropout",
+    "euclidean_loss": "EuclideanLoss",
+    "flatten": "Flatten",
+    "hdf5_data": "HDF5Data",
     "images": "ImageData",
     "innerproduct": "InnerProduct",
     "lrn": "LRN",
     "padding": "Padding",
     "pool": "Pooling",
     "relu": "ReLU",
+    "sigmoid": "Sigmoid",
     "softmax": "Softmax",
     "softmax_loss": "SoftmaxWithLoss",
     "split": "Split",
+    "tanh": "TanH",
     "window_data": "WindowData",
 }
 # The message that holds the parameters of a type.
 SETTINGS = {
+    "BatchNorm": "batch_norm_param",
+    "Concat": "concat_param",
     "Convolution": "convolution_param",
     "Dropout": "dropout_param",
+    "Eltwise": "eltwise_param",
+    "Flatten": "flatten_param",
     "InnerProduct": "inner_product_param",
     "LRN": "lrn_param",
     "Pooling": "pooling_param",
     "ReLU": "relu_param",
+    "Scale": "scale_param",
+    "Softmax": "softmax_param",
+    "SoftmaxWithLoss": "softmax_param",
 }
+
+# Under this key a message that was read from text has its first line.
+LINE = "line of the file"
 
 
 def upgrade(message):
@@ -59,7 +61,7 @@ def upgrade(message):
         settings = {
             key: value
             for key, value in old.items()
-            if key not in ("name", "type", "blobs", "crop_size")
+            if key not in ("name", "type", "blobs", "crop_size", "scale", LINE)
         }
         type_name = last(old, "type", "")
         type_name = V0_TYPES.get(type_name, type_name)
@@ -70,14 +72,16 @@ def upgrade(message):
             SETTINGS.get(type_name, "settings"): [settings],
         }
         if "crop_size" in old:
-            new["transform_param"] = [{"crop_size": old["crop_size"]}]
+            new["transform_param"] = [
+                {key: old[key] for key in ("crop_size", "scale") if key in old}
+            ]
         return {
             **new,
-            "bottom": message.get("bottom", []),
-            "top": message.get("top", []),
+            **{key: message[key] for key in message if key != "layer"},
         }
     number = last(message, "type", 0)
-    return {**message, "type": [V1_TYPES.get(number, f"V1 type {number}")]}
+    known = dict(enumerate(V1_TYPES.values()))
+    return {**message, "type": [known.get(number, f"V1 type {number}")]}
 
 
 def merge_padding(messages):
@@ -92,8 +96,8 @@ def merge_padding(messages):
     pad = None
     for message in messages:
         if last(message, "type", "") == "Padding":
-            pad = message["settings"][-1].get("pad", [0])
-            bottom = message["bottom"]
+            pad = last(message, "settings", {}).get("pad", [0])
+            bottom = message.get("bottom", [])
         elif pad is not None and "convolution_param" in message:
             settings = {**message["convolution_param"][-1], "pad": pad}
             pad = None

@@ -1,9 +1,10 @@
 """A small reader and writer of protocol buffers.
 
 A schema maps field numbers to `(name, kind)`, where the kind is `"int"`,
-`"float"`, `"string"`, another schema, or, for packed numbers, `"floats"` or
-`"doubles"`. A message is a dict of field name to the list (packed: the array)
-of its values; fields that the schema lacks are skipped.
+`"bool"`, `"float"`, `"string"`, a tuple of the names of an enumeration (which
+are numbers in a message, 0 first), another schema, or, for packed numbers,
+`"floats"` or `"doubles"`. A message is a dict of field name to the list
+(packed: the array) of its values; fields that the schema lacks are skipped.
 
 A file that lies about its lengths cannot fill the memory: lengths are compared
 with the bytes that are there, schemas limit the depth, and the number of
@@ -19,8 +20,8 @@ PACKED = {"floats": (FIXED32, "<f4"), "doubles": (FIXED64, "<f8")}
 # Schemas, which are kinds too, cannot be looked up in a dict.
 PACKED_KINDS = tuple(PACKED)
 
-# A real network has a few hundred fields.
-MOST_VALUES = 20_000
+# A ResNet of 152 layers has about 30,000.
+MOST_VALUES = 100_000
 LONGEST_STRING = 10_000
 
 
@@ -70,11 +71,15 @@ class _Reader:
         return found
 
     def _values(self, name, kind, wire, end):
-        if kind == "int" and wire == VARINT:
+        if whole_number(kind) and wire == VARINT:
             return [self._varint(end)]
         if kind == "float" and wire == FIXED32:
             self._count()
             return [float(np.frombuffer(self._bytes(4, end), "<f4")[0])]
+        if kind == "float" and wire == BYTES:
+            values = self._array("<f4", name, self._length(end)).tolist()
+            self._count(len(values))
+            return values
         if kind in PACKED_KINDS and wire == PACKED[kind][0]:
             self._count()
             dtype = np.dtype(PACKED[kind][1])
@@ -84,7 +89,7 @@ class _Reader:
         stop = self._length(end)
         if isinstance(kind, dict):
             return [self.message(kind, stop)]
-        if kind == "int":
+        if whole_number(kind):
             packed = []
             while self._position < stop:
                 packed.append(self._varint(stop))
@@ -94,10 +99,13 @@ class _Reader:
                 self._refuse(f"`{name}` has {stop - self._position} bytes")
             data = self._bytes(stop - self._position, end)
             return [data.decode("utf-8", "replace")]
-        dtype = np.dtype(PACKED[kind][1])
-        if (stop - self._position) % dtype.itemsize:
+        return [self._array(PACKED[kind][1], name, stop)]
+
+    def _array(self, dtype, name, stop):
+        length = stop - self._position
+        if length % np.dtype(dtype).itemsize:
             self._refuse(f"`{name}` is not a whole number of values")
-        return [np.frombuffer(self._bytes(stop - self._position, end), dtype)]
+        return np.frombuffer(self._bytes(length, stop), dtype)
 
     def _skip(self, number, wire, end):
         if number == 0 or wire not in (VARINT, FIXED64, BYTES, FIXED32):
@@ -142,8 +150,8 @@ class _Reader:
         self._position += count
         return data
 
-    def _count(self):
-        self._values_left -= 1
+    def _count(self, values=1):
+        self._values_left -= values
         if self._values_left < 0:
             self._refuse(f"it has more than {MOST_VALUES} fields")
 
@@ -152,6 +160,11 @@ class _Reader:
             f"{self._path} is not a Caffe file, or is damaged: at byte "
             f"{self._position} {reason}."
         )
+
+
+def whole_number(kind):
+    """Whether values of a kind are written as whole numbers."""
+    return kind in ("int", "bool") or isinstance(kind, tuple)
 
 
 def encode(message, schema):
@@ -178,7 +191,7 @@ def encode(message, schema):
             chunks += [
                 key + np.array(value, "<f4").tobytes() for value in values
             ]
-        elif kind == "int":
+        elif whole_number(kind):
             key = _varint(number * 8 + VARINT)
             chunks += [key + _varint(value) for value in values]
         elif kind == "string":
@@ -235,6 +248,10 @@ def format_text(message, schema, indent=""):
             elif kind == "float":
                 digits = np.format_float_positional(np.float32(value), trim="0")
                 text += f"{indent}{name}: {digits}\n"
+            elif kind == "bool":
+                text += f"{indent}{name}: {'true' if value else 'false'}\n"
+            elif isinstance(kind, tuple):
+                text += f"{indent}{name}: {kind[value]}\n"
             else:
                 text += f"{indent}{name}: {value}\n"
     return text

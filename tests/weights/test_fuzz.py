@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from keras_alexnet.weights.caffemodel import CaffeLayer
-from keras_alexnet.weights.caffemodel import CaffeNet
+from keras_alexnet.weights.caffe_net import CaffeLayer
+from keras_alexnet.weights.caffe_net import CaffeNet
 from keras_alexnet.weights.caffemodel import read_binaryproto
 from keras_alexnet.weights.caffemodel import read_caffemodel
 from keras_alexnet.weights.caffemodel import write_caffemodel

@@ -12,8 +12,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from keras_alexnet.weights.caffemodel import CaffeLayer
-from keras_alexnet.weights.caffemodel import CaffeNet
+from keras_alexnet.weights.caffe_net import CaffeLayer
+from keras_alexnet.weights.caffe_net import CaffeNet
 from keras_alexnet.weights.caffemodel import read_binaryproto
 from keras_alexnet.weights.caffemodel import read_caffemodel
 from keras_alexnet.weights.caffemodel import write_caffemodel
@@ -108,9 +108,9 @@ def small_caffemodel(tmp_path):
         (b"\x03\x04", "no field 0"),
         (b"\x4b\x4c", "no field 9 of wire type 3"),
         (b"\x07", "no field 0 of wire type 7"),
-        (b"\x19abc", "is cut off"),
-        (b"\x78\x01" * 10**6, "more than 20000 fields"),
-        (field(100, b"") * 200_000, "more than 20000 fields"),
+        (b"\x29abc", "is cut off"),
+        (b"\x78\x01" * 10**6, "more than 100000 fields"),
+        (field(100, b"") * 200_000, "more than 100000 fields"),
         (field(1, b"x" * 10**6), "`name` has 1000000 bytes"),
         (b"", "has no layers"),
         (b"<!DOCTYPE html><html>Not found</html>", "not a Caffe file"),
