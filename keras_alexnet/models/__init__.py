@@ -36,6 +36,7 @@ from keras_alexnet.models.inception import GOOGLENET as GOOGLENET
 from keras_alexnet.models.inception import (
     InceptionArchitecture as InceptionArchitecture,
 )
+from keras_alexnet.models.load_caffe import load_caffe as load_caffe
 from keras_alexnet.models.load_network import load_network as load_network
 from keras_alexnet.models.network import Network as Network
 from keras_alexnet.models.presets import ARCHITECTURES as ARCHITECTURES

@@ -116,6 +116,34 @@ def message_of_net(net, with_blobs):
     }
 
 
+def with_weights(net, weights, path):
+    """The layers of one file with the weights of another, as Caffe does it.
+
+    Args:
+        net: A `CaffeNet`, from a `.prototxt`.
+        weights: A `CaffeNet`, from a `.caffemodel`. Its further layers are
+            left out.
+        path: Path of the weights, for error messages.
+
+    Returns:
+        A `CaffeNet` with the layers of `net`.
+
+    Raises:
+        ValueError: If no layer has the name of one with weights.
+    """
+    found = {layer.name: layer.blobs for layer in weights.layers if layer.blobs}
+    layers = tuple(
+        dataclasses.replace(layer, blobs=found.get(layer.name, ()))
+        for layer in net.layers
+    )
+    if not any(layer.blobs for layer in layers):
+        raise ValueError(
+            f"{path} has weights of the layers {', '.join(found)[:200]}; the "
+            "prototxt has none of these."
+        )
+    return dataclasses.replace(net, layers=layers)
+
+
 def array_of_blob(blob, what):
     """The array of a `BlobProto`.
 

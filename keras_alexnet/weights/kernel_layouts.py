@@ -42,19 +42,20 @@ def conv_to_oihw(kernel):
     return kernel.transpose(3, 2, 0, 1)
 
 
-def dense_from_oi(kernel, channels=None):
+def dense_from_oi(kernel, channels=None, height=None, width=None):
     """A dense layer's kernel as Keras has it.
 
     Args:
         kernel: Array of shape `(outputs, inputs)`.
-        channels: Integer, channels of the square map that is flattened before
-            the layer; `None` where there is none. Defaults to `None`.
+        channels: Integer, channels of the map that is flattened before the
+            layer; `None` where there is none. Defaults to `None`.
+        height, width: Pixels of that map. Default to those of a square.
 
     Returns:
         Array of shape `(inputs, outputs)`.
 
     Raises:
-        ValueError: If the inputs are not a square map of so many channels.
+        ValueError: If the inputs are not such a map.
 
     Example: two channels of 2 x 2 pixels.
 
@@ -65,29 +66,31 @@ def dense_from_oi(kernel, channels=None):
     if channels is None:
         return kernel.T
     outputs, inputs = kernel.shape
-    side = map_size(inputs, channels)
-    kernel = kernel.reshape(outputs, channels, side, side)
+    if height is None or width is None:
+        height = width = map_size(inputs, channels)
+    kernel = kernel.reshape(outputs, channels, height, width)
     return kernel.transpose(2, 3, 1, 0).reshape(inputs, outputs)
 
 
-def dense_to_oi(kernel, channels=None):
+def dense_to_oi(kernel, channels=None, height=None, width=None):
     """The inverse of `dense_from_oi`.
 
     Args:
         kernel: Array of shape `(inputs, outputs)`.
-        channels: As there. Defaults to `None`.
+        channels, height, width: As there. Default to `None`.
 
     Returns:
         Array of shape `(outputs, inputs)`.
 
     Raises:
-        ValueError: If the inputs are not a square map of so many channels.
+        ValueError: If the inputs are not such a map.
     """
     if channels is None:
         return kernel.T
     inputs, outputs = kernel.shape
-    side = map_size(inputs, channels)
-    kernel = kernel.reshape(side, side, channels, outputs)
+    if height is None or width is None:
+        height = width = map_size(inputs, channels)
+    kernel = kernel.reshape(height, width, channels, outputs)
     return kernel.transpose(3, 2, 0, 1).reshape(outputs, inputs)
 
 

@@ -75,11 +75,11 @@ class _Reader:
             return [self._varint(end)]
         if kind == "float" and wire == FIXED32:
             self._count()
-            return [float(np.frombuffer(self._bytes(4, end), "<f4")[0])]
+            return [_decimal(np.frombuffer(self._bytes(4, end), "<f4")[0])]
         if kind == "float" and wire == BYTES:
-            values = self._array("<f4", name, self._length(end)).tolist()
+            values = self._array("<f4", name, self._length(end))
             self._count(len(values))
-            return values
+            return [_decimal(value) for value in values]
         if kind in PACKED_KINDS and wire == PACKED[kind][0]:
             self._count()
             dtype = np.dtype(PACKED[kind][1])
@@ -160,6 +160,11 @@ class _Reader:
             f"{self._path} is not a Caffe file, or is damaged: at byte "
             f"{self._position} {reason}."
         )
+
+
+def _decimal(value):
+    """The shortest decimal number: 0.0001, not 9.999999747378752e-05."""
+    return float(str(value))
 
 
 def whole_number(kind):
