@@ -11,16 +11,12 @@ from keras_alexnet.models.alexnet import AlexNet
 from keras_alexnet.models.caffe_export import write_caffe
 from keras_alexnet.models.keras_files import is_keras_file
 from keras_alexnet.models.presets import OWT
-from keras_alexnet.models.pretrained import CHANNEL_ORDERS
 from keras_alexnet.models.pretrained import architecture_of_model
 from keras_alexnet.models.pretrained import ending_of
 from keras_alexnet.models.pretrained import swapped_channels
 from keras_alexnet.models.torchvision import write_torchvision
 
-WRITERS = {".caffemodel": write_caffe, ".safetensors": write_torchvision}
-
-# What the software that uses such a file divides centered pixels by.
-PIXEL_STDS = {".caffemodel": (1.0, 1.0, 1.0), ".safetensors": OWT.pixel_std}
+ENDINGS = (".caffemodel", ".safetensors")
 
 # Settings that do not change what a trained layer computes.
 NEEDLESS = (
@@ -75,7 +71,10 @@ def save_weights(model, path):
 
 def _save_for_others(model, path):
     ending = ending_of(path)
-    if ending not in WRITERS:
+    if ending == ".caffemodel":
+        write_caffe(model, path)
+        return
+    if ending not in ENDINGS:
         advice = ""
         if ending in (".pth", ".pt"):
             advice = (
@@ -83,7 +82,7 @@ def _save_for_others(model, path):
                 "`safetensors.torch.load_file` reads a .safetensors file."
             )
         raise ValueError(
-            f"`path` must end in {', '.join(WRITERS)}, .weights.h5 or .keras."
+            f"`path` must end in {', '.join(ENDINGS)}, .weights.h5 or .keras."
             f"{advice} Received: path={path!r}"
         )
     architecture = architecture_of_model(model)
@@ -91,15 +90,15 @@ def _save_for_others(model, path):
     _check_layers(model, architecture)
     first = architecture.first_layer
     kernel, bias = arrays[first]
-    scale = np.divide(PIXEL_STDS[ending], architecture.pixel_std)
+    scale = np.divide(OWT.pixel_std, architecture.pixel_std)
     if architecture.channel_order == "bgr":
         scale = scale[::-1]
     arrays[first] = (kernel * scale[:, None]).astype(kernel.dtype), bias
-    if architecture.channel_order != CHANNEL_ORDERS.get(ending, "rgb"):
+    if architecture.channel_order == "bgr":
         arrays[first] = swapped_channels(*arrays[first])
     # Whatever the data format, these two sides are equal or one is 3.
     size = max(model.input_shape[1:3])
-    WRITERS[ending](path, architecture, arrays, size)
+    write_torchvision(path, architecture, arrays, size)
 
 
 def _arrays(model, architecture):
@@ -109,8 +108,8 @@ def _arrays(model, architecture):
     for name in architecture.layer_names:
         if f"{name}/kernel" not in parts:
             raise ValueError(
-                "A network without its top cannot be saved for Caffe or "
-                f"torchvision: it has no layer `{name}`."
+                "A network without its top cannot be saved for torchvision: it "
+                f"has no layer `{name}`."
             )
         arrays[name] = tuple(
             np.concatenate(

@@ -32,14 +32,16 @@ def save(message, path):
     return path
 
 
-def agree(model, path, x, names=COMPARED, scale=1.0):
+def agree(model, path, x, names=COMPARED, scale=1.0, theirs=None):
     """Compares a network, of `x / scale`, with OpenCV on its files."""
     cv2 = pytest.importorskip("cv2", reason="needs OpenCV to compare with")
     net = cv2.dnn.readNetFromCaffe(
         str(path.with_suffix(".prototxt")), str(path)
     )
     net.setInput(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
-    theirs = net.forward([OPENCV_NAMES.get(name, name) for name in names])
+    theirs = net.forward(
+        theirs or [OPENCV_NAMES.get(name, name) for name in names]
+    )
     for name, wanted, found in zip(
         names, theirs, outputs(model, x / scale, names), strict=True
     ):
@@ -82,6 +84,45 @@ def test_opencv_computes_the_same(architecture, tmp_path):
     path = tmp_path / "net.caffemodel"
     save_weights(model, path)
     agree(model, path, inputs(architecture.input_size))
+
+
+@pytest.mark.parametrize(
+    "architecture, names",
+    [
+        (
+            small(
+                "one_gpu",
+                lrn_k=1.0,
+                channel_order="bgr",
+                input_size=99,
+                paddings=("valid", *["same"] * 4),
+            ),
+            ("norm1", "spatial_norm2", "pool5", "prob"),
+        ),
+        (small("caffe", activation="tanh"), ("norm1", "tanh6", "prob")),
+        (small("caffe", normalization="batch"), ("pool2", "pool5", "fc8")),
+        # The dense layers are convolutions in groups.
+        (small("caffe", cross=("conv3",)), ("pool5", "fc8", "prob")),
+        # Windows hang over the edge, and average what is inside.
+        (
+            small("caffe", average_pools=("conv1", "conv2"), input_size=98),
+            ("pool1", "pool2", "pool5", "prob"),
+        ),
+    ],
+    ids=["one_gpu", "tanh", "batch", "cross", "average"],
+)
+def test_opencv_computes_more_kinds_of_layers(architecture, names, tmp_path):
+    model = build(architecture)
+    for layer in model.layers:
+        if layer.name.startswith("norm") and layer.weights:
+            random = np.random.default_rng(0)
+            layer.set_weights(
+                [random.uniform(0.5, 2, w.shape) for w in layer.weights]
+            )
+    path = tmp_path / "net.caffemodel"
+    save_weights(model, path)
+    own = ["fc6" if name == "tanh6" else name for name in names]
+    agree(model, path, inputs(architecture.input_size), own, theirs=names)
 
 
 def test_opencv_computes_the_same_without_norms(tmp_path):
@@ -333,8 +374,12 @@ def test_unequal_sides_are_refused(tmp_path):
     message, _ = caffe_files.alexnet()
     change("conv2", convolution_param__stride=[1, 2])(message)
     path = save(message, tmp_path / "net.caffemodel")
-    with pytest.raises(ValueError, match=r"stride of layer `conv2` is \[1, 2"):
+    with pytest.raises(ValueError, match=r"`conv2` .* strides \[1, 2\]"):
         read_caffe(path)
+    change("conv2", convolution_param__stride=[1, 2, 3])(message)
+    match = r"stride of layer `conv2` is \[1, 2, 3\], where one number"
+    with pytest.raises(ValueError, match=match):
+        read_caffe(save(message, path))
 
 
 def test_a_map_that_images_do_not_give_is_refused(tmp_path):
@@ -350,28 +395,35 @@ def test_a_map_that_images_do_not_give_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "architecture, field",
+    "architecture, reason",
     [
-        (small("paper"), "lrn_across_columns"),
+        (small("paper"), "`norm1` normalizes 2 columns.*`lrn_across_columns`"),
         (
             small("paper", lrn_across_columns=True, input_size=98),
-            "paddings or pool_rounding",
+            "`conv1` pads an image on one side only, see `paddings`",
         ),
-        (small("code_2012"), "lrn_across_columns"),
-        (small("one_gpu"), "stages"),
-        (small("owt", input_size=99), "paddings or pool_rounding"),
-        (small("caffe", activation="tanh"), "activation"),
-        (small("caffe", normalization="batch"), "normalization"),
-        (small("caffe", cross=("conv3",)), "cross"),
-        (small("caffe", kernel_sizes=(11, 4, 3, 3, 3)), "paddings"),
+        (small("code_2012"), "`norm1` normalizes 2 columns"),
+        (small("owt", input_size=99), "`pool1` gives .* `pool_rounding`"),
+        (
+            small("caffe", activation="elu"),
+            "`conv1` has the `activation` 'elu'",
+        ),
+        (small("caffe", kernel_sizes=(11, 4, 3, 3, 3)), "`conv2` pads"),
+        (small("caffe", lrn_n=4), "`norm1` has an even window, n=4"),
+        (
+            small("caffe", columns=1, unshared=("conv3",)),
+            "`conv3` is a LocallyConnected2D layer",
+        ),
     ],
 )
 def test_what_caffe_cannot_compute_is_not_written(
-    architecture, field, tmp_path
+    architecture, reason, tmp_path
 ):
     model = build(architecture)
-    with pytest.raises(ValueError, match=f"Caffe cannot .*`{field}`"):
-        save_weights(model, tmp_path / "net.caffemodel")
+    path = tmp_path / "net.caffemodel"
+    match = f"Caffe cannot compute the network '{architecture.name}'.*{reason}"
+    with pytest.raises(ValueError, match=match):
+        save_weights(model, path)
     assert not list(tmp_path.iterdir())
 
 

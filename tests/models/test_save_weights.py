@@ -15,6 +15,7 @@ from keras_alexnet.models import Architecture
 from keras_alexnet.models import save_weights
 from keras_alexnet.models.presets import IMAGENET_ARCHITECTURES
 from keras_alexnet.models.presets import OWT
+from keras_alexnet.weights.caffemodel import read_caffemodel
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("no backend has a part in it", allow_module_level=True)
@@ -174,36 +175,61 @@ def test_columns_are_saved_as_one_graph(tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["net.caffemodel", "net.safetensors"])
-def test_changed_layers_are_refused(name, tmp_path):
-    def doubled(layer):
-        config = layer.get_config()
-        if layer.name == "norm1":
-            config["alpha"] *= 2
-        if layer.name == "conv4":
-            config["activation"] = "tanh"
-        return type(layer).from_config(config)
-
-    preset = "caffe" if name.endswith("caffemodel") else "owt"
-    model = build(small(preset), classifier_activation=None)
-    clone = keras.models.clone_model(model, clone_function=doubled)
-    layer = "norm1" if preset == "caffe" else "conv4"
-    with pytest.raises(ValueError, match=f"Layer `{layer}` is not that of"):
-        save_weights(clone, tmp_path / name)
+def changed(layer):
+    """A copy of a layer, some with other settings."""
+    config = layer.get_config()
+    if layer.name == "norm1":
+        config["alpha"] *= 1000
+    if layer.name == "conv4":
+        config["activation"] = "tanh"
+    return type(layer).from_config(config)
 
 
-@pytest.mark.parametrize("name", ["net.caffemodel", "net.safetensors"])
-def test_a_network_without_its_top_is_refused(name, tmp_path):
+def test_changed_layers_are_refused_for_pytorch(tmp_path):
+    model = build(small("owt"), classifier_activation=None)
+    clone = keras.models.clone_model(model, clone_function=changed)
+    with pytest.raises(ValueError, match="Layer `conv4` is not that of"):
+        save_weights(clone, tmp_path / "net.safetensors")
+
+
+def test_changed_layers_are_written_for_caffe(tmp_path):
+    cv2 = pytest.importorskip("cv2", reason="needs OpenCV to compare with")
+    model = build(small("caffe"), classifier_activation=None)
+    clone = keras.models.clone_model(model, clone_function=changed)
+    clone.set_weights(model.get_weights())
+    path = tmp_path / "net.caffemodel"
+    save_weights(clone, path)
+    x, own = pixels(model.architecture)
+    net = cv2.dnn.readNetFromCaffe(
+        str(path.with_suffix(".prototxt")), str(path)
+    )
+    net.setInput(np.ascontiguousarray(x[..., ::-1].transpose(0, 3, 1, 2)))
+    found = net.forward("fc8")
+    assert_agrees(predict(clone, own), found)
+    assert np.abs(predict(model, own) - found).max() > 1e-2
+
+
+def test_a_network_without_its_top(tmp_path):
     model = build(small("owt"), include_top=False)
     with pytest.raises(ValueError, match="without its top.*no layer `fc6`"):
-        save_weights(model, tmp_path / name)
+        save_weights(model, tmp_path / "net.safetensors")
+    save_weights(model, tmp_path / "net.caffemodel")
+    assert 'name: "pool5"' in (tmp_path / "net.prototxt").read_text()
 
 
 def test_models_that_do_not_know_what_they_are(tmp_path):
     model = build(small("caffe"))
     plain = keras.Model(model.input, model.output, name="plain")
     with pytest.raises(ValueError, match="must carry its architecture.*plain"):
-        save_weights(plain, tmp_path / "net.caffemodel")
+        save_weights(plain, tmp_path / "net.safetensors")
+    # For Caffe, the layers say it all.
+    save_weights(plain, tmp_path / "a.caffemodel")
+    save_weights(model, tmp_path / "b.caffemodel")
+    first, second = (tmp_path / f"{name}.caffemodel" for name in "ab")
+    name = read_caffemodel(second).name
+    assert first.read_bytes().replace(b"\x05plain", b"") == (
+        second.read_bytes().replace(b"\x05" + name.encode(), b"")
+    )
 
 
 @pytest.mark.parametrize(
