@@ -5,6 +5,22 @@ from google.protobuf import descriptor_pb2
 from google.protobuf import descriptor_pool
 from google.protobuf import message_factory
 
+ENUMS = {
+    "Phase": ("TRAIN", "TEST"),
+    "PoolMethod": ("MAX", "AVE", "STOCHASTIC"),
+    "RoundMode": ("CEIL", "FLOOR"),
+    "NormRegion": ("ACROSS_CHANNELS", "WITHIN_CHANNEL"),
+    "EltwiseOp": ("PROD", "SUM", "MAX"),
+    "LayerType": (
+        "NONE ACCURACY BNLL CONCAT CONVOLUTION DATA DROPOUT EUCLIDEAN_LOSS "
+        "FLATTEN HDF5_DATA HDF5_OUTPUT IM2COL IMAGE_DATA INFOGAIN_LOSS "
+        "INNER_PRODUCT LRN MULTINOMIAL_LOGISTIC_LOSS POOLING RELU SIGMOID "
+        "SOFTMAX SOFTMAX_LOSS SPLIT TANH WINDOW_DATA ELTWISE POWER "
+        "SIGMOID_CROSS_ENTROPY_LOSS HINGE_LOSS MEMORY_DATA ARGMAX THRESHOLD "
+        "DUMMY_DATA SLICE MVN ABSVAL SILENCE CONTRASTIVE_LOSS EXP "
+        "DECONVOLUTION"
+    ).split(),
+}
 # Of caffe.proto, what published networks use: number, name, type, and for
 # lists "repeated" or "packed".
 MESSAGES = {
@@ -19,44 +35,95 @@ MESSAGES = {
         (7, "shape", "BlobShape"),
         (8, "double_data", "double", "packed"),
     ],
-    "ParamSpec": [(1, "name", "string"), (3, "lr_mult", "float")],
+    "ParamSpec": [
+        (1, "name", "string"),
+        (3, "lr_mult", "float"),
+        (4, "decay_mult", "float"),
+    ],
     "TransformationParameter": [
+        (1, "scale", "float"),
         (2, "mirror", "bool"),
         (3, "crop_size", "uint64"),
         (4, "mean_file", "string"),
+        (5, "mean_value", "float", "repeated"),
     ],
-    "FillerParameter": [(1, "type", "string"), (6, "std", "float")],
+    "FillerParameter": [
+        (1, "type", "string"),
+        (2, "value", "float"),
+        (6, "std", "float"),
+    ],
     "ConvolutionParameter": [
         (1, "num_output", "uint64"),
+        (2, "bias_term", "bool"),
         (3, "pad", "uint64", "repeated"),
         (4, "kernel_size", "uint64", "repeated"),
         (5, "group", "uint64"),
         (6, "stride", "uint64", "repeated"),
         (7, "weight_filler", "FillerParameter"),
+        (8, "bias_filler", "FillerParameter"),
+        (9, "pad_h", "uint64"),
+        (10, "pad_w", "uint64"),
+        (11, "kernel_h", "uint64"),
+        (12, "kernel_w", "uint64"),
+        (13, "stride_h", "uint64"),
+        (14, "stride_w", "uint64"),
         (18, "dilation", "uint64", "repeated"),
     ],
     "InnerProductParameter": [
         (1, "num_output", "uint64"),
+        (2, "bias_term", "bool"),
+        (3, "weight_filler", "FillerParameter"),
+        (4, "bias_filler", "FillerParameter"),
         (6, "transpose", "bool"),
     ],
     "LRNParameter": [
         (1, "local_size", "uint64"),
         (2, "alpha", "float"),
         (3, "beta", "float"),
-        (4, "norm_region", "int32"),
+        (4, "norm_region", "NormRegion"),
         (5, "k", "float"),
     ],
     "PoolingParameter": [
-        (1, "pool", "int32"),
+        (1, "pool", "PoolMethod"),
         (2, "kernel_size", "uint64"),
         (3, "stride", "uint64"),
         (4, "pad", "uint64"),
+        (5, "kernel_h", "uint64"),
+        (6, "kernel_w", "uint64"),
         (7, "stride_h", "uint64"),
+        (8, "stride_w", "uint64"),
+        (9, "pad_h", "uint64"),
         (10, "pad_w", "uint64"),
-        (13, "round_mode", "int32"),
+        (12, "global_pooling", "bool"),
+        (13, "round_mode", "RoundMode"),
     ],
     "ReLUParameter": [(1, "negative_slope", "float")],
     "DropoutParameter": [(1, "dropout_ratio", "float")],
+    "BatchNormParameter": [
+        (1, "use_global_stats", "bool"),
+        (2, "moving_average_fraction", "float"),
+        (3, "eps", "float"),
+    ],
+    "ConcatParameter": [(1, "concat_dim", "uint32"), (2, "axis", "int32")],
+    "EltwiseParameter": [
+        (1, "operation", "EltwiseOp"),
+        (2, "coeff", "float", "repeated"),
+    ],
+    "FlattenParameter": [(1, "axis", "int32"), (2, "end_axis", "int32")],
+    "InputParameter": [(1, "shape", "BlobShape", "repeated")],
+    "NetStateRule": [
+        (1, "phase", "Phase"),
+        (2, "min_level", "int32"),
+        (3, "max_level", "int32"),
+        (4, "stage", "string", "repeated"),
+        (5, "not_stage", "string", "repeated"),
+    ],
+    "ScaleParameter": [
+        (1, "axis", "int32"),
+        (2, "num_axes", "int32"),
+        (4, "bias_term", "bool"),
+    ],
+    "SoftmaxParameter": [(2, "axis", "int32")],
     "V0LayerParameter": [
         (1, "name", "string"),
         (2, "type", "string"),
@@ -79,9 +146,11 @@ MESSAGES = {
         (2, "bottom", "string", "repeated"),
         (3, "top", "string", "repeated"),
         (4, "name", "string"),
-        (5, "type", "int32"),
+        (5, "type", "LayerType"),
         (6, "blobs", "BlobProto", "repeated"),
         (7, "blobs_lr", "float", "repeated"),
+        (8, "weight_decay", "float", "repeated"),
+        (9, "concat_param", "ConcatParameter"),
         (10, "convolution_param", "ConvolutionParameter"),
         (12, "dropout_param", "DropoutParameter"),
         (17, "inner_product_param", "InnerProductParameter"),
@@ -94,16 +163,26 @@ MESSAGES = {
         (2, "type", "string"),
         (3, "bottom", "string", "repeated"),
         (4, "top", "string", "repeated"),
+        (5, "loss_weight", "float", "repeated"),
         (6, "param", "ParamSpec", "repeated"),
         (7, "blobs", "BlobProto", "repeated"),
-        (10, "phase", "int32"),
+        (8, "include", "NetStateRule", "repeated"),
+        (9, "exclude", "NetStateRule", "repeated"),
+        (10, "phase", "Phase"),
         (100, "transform_param", "TransformationParameter"),
+        (104, "concat_param", "ConcatParameter"),
         (106, "convolution_param", "ConvolutionParameter"),
         (108, "dropout_param", "DropoutParameter"),
+        (110, "eltwise_param", "EltwiseParameter"),
         (117, "inner_product_param", "InnerProductParameter"),
         (118, "lrn_param", "LRNParameter"),
         (121, "pooling_param", "PoolingParameter"),
         (123, "relu_param", "ReLUParameter"),
+        (125, "softmax_param", "SoftmaxParameter"),
+        (135, "flatten_param", "FlattenParameter"),
+        (139, "batch_norm_param", "BatchNormParameter"),
+        (142, "scale_param", "ScaleParameter"),
+        (143, "input_param", "InputParameter"),
     ],
     "NetParameter": [
         (1, "name", "string"),
@@ -148,6 +227,12 @@ def _pool():
     file = descriptor_pb2.FileDescriptorProto(
         name="caffe.proto", package="caffe", syntax="proto2"
     )
+    for name, values in ENUMS.items():
+        # Two have a MAX; names must differ within a message only.
+        holder = file.message_type.add(name=f"{name}Holder")
+        definition = holder.enum_type.add(name=name)
+        for number, value in enumerate(values):
+            definition.value.add(name=value, number=number)
     for name, fields in MESSAGES.items():
         definition = file.message_type.add(name=name)
         for number, field, kind, *label in fields:
@@ -159,6 +244,9 @@ def _pool():
             if kind in MESSAGES:
                 added.type = field_type.TYPE_MESSAGE
                 added.type_name = f".caffe.{kind}"
+            elif kind in ENUMS:
+                added.type = field_type.TYPE_ENUM
+                added.type_name = f".caffe.{kind}Holder.{kind}"
             else:
                 added.type = getattr(field_type, f"TYPE_{kind.upper()}")
     pool = descriptor_pool.DescriptorPool()

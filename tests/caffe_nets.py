@@ -8,6 +8,7 @@ import math
 
 import caffe_files
 import numpy as np
+from google.protobuf import text_format
 
 
 class Net:
@@ -134,11 +135,22 @@ class Net:
     def scaled(self, filters, unit=1):
         return max(1, round(filters * self.width / unit)) * unit
 
-    def save(self, folder, shape_fields=True):
-        """Writes `net.prototxt` and `net.caffemodel`; returns both paths."""
+    def save(self, folder, whole=False):
+        """Writes `net.prototxt` and `net.caffemodel`; returns both paths.
+
+        Args:
+            whole: Whether the weights' file has the whole network in it, too,
+                as Caffe's snapshots have.
+        """
         message = caffe_files.message("NetParameter")(name="weights")
+        if whole:
+            message.ClearField("name")
+            text_format.Parse(self.text, message)
+        layers = {layer.name: layer for layer in message.layer}
         for name, arrays in self.blobs.items():
-            layer = message.layer.add(name=name, type="unknown here")
+            layer = layers.get(name)
+            if layer is None:
+                layer = message.layer.add(name=name, type="unknown here")
             for array in arrays:
                 blob = layer.blobs.add(data=array.ravel())
                 blob.shape.dim.extend(array.shape)

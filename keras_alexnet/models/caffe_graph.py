@@ -248,7 +248,7 @@ class _Graph:
             )
         name = keras_name(layer.name)
         while name in self._names:
-            name += "_"
+            name += f"_{len(self._names)}"
         self._names[name] = layer.name
         return name
 

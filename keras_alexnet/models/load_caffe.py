@@ -4,6 +4,7 @@ import keras
 
 from keras_alexnet.models.caffe_graph import build_graph
 from keras_alexnet.models.caffe_graph import keras_name
+from keras_alexnet.models.file_errors import explained
 from keras_alexnet.weights.caffe_net import with_weights
 from keras_alexnet.weights.caffemodel import read_caffemodel
 from keras_alexnet.weights.prototxt import read_prototxt
@@ -95,14 +96,18 @@ def caffe_model(net, source, images=None):
         ValueError: As of `load_caffe`.
     """
     image, prepared = images or (None, None)
-    try:
+    with explained(source, "cannot be built"):
         inputs, outputs = build_graph(net, prepared)
-    except ValueError as error:
-        raise ValueError(f"{source} cannot be built. {error}") from error
     if image is not None:
         inputs = [image]
-    return keras.Model(
-        inputs[0] if len(inputs) == 1 else inputs,
-        outputs[0] if len(outputs) == 1 else outputs,
-        name=keras_name(net.name or "caffe"),
-    )
+    try:
+        return keras.Model(
+            inputs[0] if len(inputs) == 1 else inputs,
+            outputs[0] if len(outputs) == 1 else outputs,
+            name=keras_name(net.name or "caffe"),
+        )
+    except RecursionError as error:
+        raise ValueError(
+            f"{source} has more layers, one after the other, than Keras "
+            "follows. Python's `sys.setrecursionlimit` allows more."
+        ) from error

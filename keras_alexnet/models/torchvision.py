@@ -8,6 +8,7 @@ deviation. `AlexNet(architecture="owt", include_preprocessing=True)` takes raw
 import dataclasses
 
 from keras_alexnet.models.difference import different_computations
+from keras_alexnet.models.file_errors import explained
 from keras_alexnet.models.geometry import with_fitting_input_size
 from keras_alexnet.models.presets import OWT
 from keras_alexnet.weights.kernel_layouts import check_shapes
@@ -44,12 +45,8 @@ def read_torchvision(path):
             message names the layer.
     """
     arrays = read_state_dict(path)
-    try:
+    with explained(path, "is no state dict of torchvision's alexnet"):
         return _recognize(arrays)
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is no state dict of torchvision's alexnet. {error}"
-        ) from error
 
 
 def write_torchvision(path, architecture, arrays, input_size=None):

@@ -63,7 +63,10 @@ CHANGES = {
     "unshared": ("conv3",),
     "average_pools": ("conv2",),
     "image_size": 200,
+    "blocks": (2, 3),
 }
+# Fields that other fields must follow.
+FOLLOWING = {"blocks": {"cross": ("conv2_1", "fc6", "fc7")}}
 # Where the caffe preset has the value above, another.
 OWT_CHANGES = {
     "columns": 2,
@@ -82,7 +85,8 @@ def cases():
     for base, others in (("caffe", {}), ("owt", OWT_CHANGES)):
         for field, value in {**CHANGES, **others}.items():
             try:
-                architecture = small(base, **{field: value})
+                further = FOLLOWING.get(field, {})
+                architecture = small(base, **{field: value}, **further)
             except ValueError:
                 # Not for five convolutions of these widths.
                 continue
