@@ -23,6 +23,8 @@ from keras_alexnet.models.family_presets import VGG_D as VGG_D
 from keras_alexnet.models.family_presets import VGG_E as VGG_E
 from keras_alexnet.models.family_presets import ZFNET as ZFNET
 from keras_alexnet.models.family_presets import ZFNET_512 as ZFNET_512
+from keras_alexnet.models.family_presets import ZFNET_PTCV as ZFNET_PTCV
+from keras_alexnet.models.family_presets import ZFNETB_PTCV as ZFNETB_PTCV
 from keras_alexnet.models.fully_convolutional import (
     to_fully_convolutional as to_fully_convolutional,
 )

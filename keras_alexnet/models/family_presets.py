@@ -124,6 +124,19 @@ ALEXNET_PTCV = Architecture(
     mean="color",
 )
 
+# pytorchcv's `zfnet` and `zfnetb`: models/zfnet.py. conv1 is padded by a pixel,
+# sizes of convolutions are rounded down, and the norm comes before the pooling.
+ZFNET_PTCV = dataclasses.replace(
+    ALEXNET_PTCV,
+    name="zfnet_ptcv",
+    kernel_sizes=(7, 5, 3, 3, 3),
+    strides=(2, 2, 1, 1, 1),
+    paddings=(1, "valid", "same", "same", "same"),
+)
+ZFNETB_PTCV = dataclasses.replace(
+    ZFNET_PTCV, name="zfnetb_ptcv", filters=(96, 256, 512, 1024, 512)
+)
+
 FAMILY_ARCHITECTURES = {
     preset.name: preset
     for preset in (
@@ -136,5 +149,7 @@ FAMILY_ARCHITECTURES = {
         VGG_D,
         VGG_E,
         ALEXNET_PTCV,
+        ZFNET_PTCV,
+        ZFNETB_PTCV,
     )
 }

@@ -13,12 +13,13 @@ from keras_alexnet.disk import cache_folder
 from keras_alexnet.models.architecture import Architecture
 from keras_alexnet.models.caffe_import import read_caffe
 from keras_alexnet.models.difference import different_computations
+from keras_alexnet.models.keras_applications import read_keras_applications
 from keras_alexnet.models.keras_files import check_same_function
 from keras_alexnet.models.keras_files import is_keras_file
 from keras_alexnet.models.keras_files import load_weights_file
 from keras_alexnet.models.keras_files import read_description
 from keras_alexnet.models.presets import resolve_architecture
-from keras_alexnet.models.torchvision import read_torchvision
+from keras_alexnet.models.pytorchcv import read_pytorch
 from keras_alexnet.weights.published import PUBLISHED
 from keras_alexnet.weights.published import downloaded
 from keras_alexnet.weights.state_dict import read_state_dict
@@ -26,16 +27,17 @@ from keras_alexnet.weights.state_dict import write_state_dict
 
 READERS = {
     ".caffemodel": read_caffe,
-    ".pth": read_torchvision,
-    ".pt": read_torchvision,
-    ".safetensors": read_torchvision,
+    ".h5": read_keras_applications,
+    ".pth": read_pytorch,
+    ".pt": read_pytorch,
+    ".safetensors": read_pytorch,
 }
 
 # Under this name a converted download holds the checksum of its arrays.
 DIGEST = "digest"
 
 # The channel order that conv1 expects, by format; RGB in all others.
-CHANNEL_ORDERS = {".caffemodel": "bgr"}
+CHANNEL_ORDERS = {".caffemodel": "bgr", ".h5": "bgr"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +67,9 @@ def read_weights(weights, architecture=None):
     Args:
         weights: `"imagenet"` (downloads what was published), or the path of a
             `.caffemodel`, of a `.pth`, `.pt` or `.safetensors` of
-            torchvision, or of a `.weights.h5` or `.keras` file of Keras.
+            torchvision or pytorchcv (also zipped), of an `.h5` of VGG of
+            keras.applications, or of a `.weights.h5` or `.keras` file of
+            Keras.
         architecture: An `Architecture` or a preset's name; which weights
             `"imagenet"` means. Defaults to `"caffe"`.
 
@@ -96,8 +100,9 @@ def load_weights(model, weights, strict=True):
             device or of columns.
         weights: `"imagenet"` (downloads the published weights of the model's
             architecture), or the path of a `.caffemodel`, a `.pth`, `.pt` or
-            `.safetensors` of torchvision, or a `.weights.h5` or `.keras` file
-            of Keras, written of one graph or of columns.
+            `.safetensors` of torchvision or pytorchcv, an `.h5` of VGG of
+            keras.applications, or a `.weights.h5` or `.keras` file of Keras,
+            written of one graph or of columns.
         strict: Boolean. Whether a file of an architecture of equal shapes that
             computes something else is refused. Defaults to `True`.
 
@@ -178,7 +183,9 @@ def architecture_of_model(model):
 
 
 def ending_of(path):
-    """The file ending that tells the format; `.pth.tar` counts as `.pth`.
+    """The file ending that tells the format.
+
+    `.pth.tar` and `.pth.zip` count as `.pth`.
 
     Args:
         path: Path of a file.
@@ -191,7 +198,8 @@ def ending_of(path):
     >>> ending_of("checkpoint.pth.tar"), ending_of("net.CAFFEMODEL")
     ('.pth', '.caffemodel')
     """
-    return os.path.splitext(os.fspath(path).lower().removesuffix(".tar"))[1]
+    path = os.fspath(path).lower().removesuffix(".tar").removesuffix(".zip")
+    return os.path.splitext(path)[1]
 
 
 def swapped_channels(kernel, bias):

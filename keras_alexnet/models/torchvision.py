@@ -46,7 +46,7 @@ def read_torchvision(path):
     """
     arrays = read_state_dict(path)
     with explained(path, "is no state dict of torchvision's alexnet"):
-        return _recognize(arrays)
+        return recognize_torchvision(arrays)
 
 
 def write_torchvision(path, architecture, arrays, input_size=None):
@@ -75,7 +75,18 @@ def write_torchvision(path, architecture, arrays, input_size=None):
     write_state_dict(path, named)
 
 
-def _recognize(named):
+def recognize_torchvision(named):
+    """Checks that a state dict is of torchvision's `alexnet`.
+
+    Args:
+        named: Dict of name to array.
+
+    Returns:
+        Tuple, as `read_torchvision`.
+
+    Raises:
+        ValueError: If it is of another network; the message names the layer.
+    """
     unknown = set(named) - {
         f"{module}.{kind}"
         for module in MODULES.values()

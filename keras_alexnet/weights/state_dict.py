@@ -6,12 +6,14 @@ import numpy as np
 
 from keras_alexnet.disk import replacing
 from keras_alexnet.weights.pytorch import read_pth
+from keras_alexnet.weights.zipped import unzipped
 
 
 def read_state_dict(path):
     """Reads a state dict of a PyTorch model.
 
-    The format is recognized by the content; the name does not matter. The
+    The format is recognized by the content; the name does not matter, except
+    that a `.zip` archive is unpacked if it holds one file. The
     `module.` that `DataParallel` puts into names is removed.
 
     Args:
@@ -33,6 +35,11 @@ def read_state_dict(path):
     >>> read_state_dict(path)
     {'fc.bias': array([0., 0.], dtype=float32)}
     """
+    with unzipped(path) as unpacked:
+        return _read(unpacked)
+
+
+def _read(path):
     with open(path, "rb") as file:
         # A header length below 2**56, then JSON.
         start = file.read(9)

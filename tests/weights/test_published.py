@@ -151,14 +151,33 @@ def test_sha256_and_a_mirror(server, home, monkeypatch):
         assert server.asked[-1] == "/good/mine/net.pth"
 
 
+# With the auxiliary classifiers of GoogLeNet.
+PARAMETERS = {
+    "caffe": 60_965_224,
+    "caffenet": 60_965_224,
+    "googlenet": 13_378_280,
+    "vgg_d": 138_357_544,
+    "vgg_e": 143_667_240,
+    "alexnet_ptcv": 62_378_344,
+    "zfnet_ptcv": 62_357_608,
+    "zfnetb_ptcv": 107_627_624,
+    "owt": 61_100_840,
+}
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_table(name):
     entry = PUBLISHED[name]
     assert entry.architecture == name
     algorithm, digits = entry.digest.split(":")
     assert len(digits) == 2 * hashlib.new(algorithm).digest_size
-    assert 240e6 < entry.size < 250e6
-    assert 50 < entry.top1 < entry.top5 < 90
+    assert abs(entry.size / (4 * PARAMETERS[name]) - 1) < 0.001
+    assert 50 < entry.top1 < entry.top5 < 91
+    if entry.url.endswith(".zip"):
+        # pytorchcv names its files by the error and the hash.
+        _, error, start = entry.name.split("-")
+        assert digits.startswith(start)
+        assert entry.top5 == 100 - int(error) / 100
     if name == "owt":
         # torchvision names its files by the hash.
         assert digits.startswith(entry.name.rsplit("-", 1)[1])
