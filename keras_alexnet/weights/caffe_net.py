@@ -13,6 +13,8 @@ from keras_alexnet.weights.caffe_generations import upgrade
 
 # Settings that are lists; of the others there is one, or one per side.
 LISTS = ("coeff", "mean_value", "shape")
+# Layers that cannot be without weights.
+WEIGHTED = ("BatchNorm", "Convolution", "InnerProduct", "Scale")
 SIDES = {
     "kernel_size": ("kernel_h", "kernel_w"),
     "stride": ("stride_h", "stride_w"),
@@ -136,7 +138,8 @@ def with_weights(net, weights, path):
         dataclasses.replace(layer, blobs=found.get(layer.name, ()))
         for layer in net.layers
     )
-    if not any(layer.blobs for layer in layers):
+    wanting = any(layer.type in WEIGHTED for layer in layers)
+    if wanting and not any(layer.blobs for layer in layers):
         raise ValueError(
             f"{path} has weights of the layers {', '.join(found)[:200]}; the "
             "prototxt has none of these."

@@ -12,6 +12,7 @@ from keras_alexnet.weights.caffe_net import CaffeNet
 from keras_alexnet.weights.caffemodel import read_binaryproto
 from keras_alexnet.weights.caffemodel import read_caffemodel
 from keras_alexnet.weights.caffemodel import write_caffemodel
+from keras_alexnet.weights.prototxt import read_prototxt
 from keras_alexnet.weights.state_dict import read_state_dict
 from keras_alexnet.weights.state_dict import write_state_dict
 
@@ -19,6 +20,7 @@ hypothesis = pytest.importorskip("hypothesis")
 st = hypothesis.strategies
 torch = pytest.importorskip("torch")
 caffe_files = pytest.importorskip("caffe_files")
+caffe_nets = pytest.importorskip("caffe_nets")
 
 pytestmark = pytest.mark.slow
 
@@ -66,6 +68,13 @@ def safetensors(path):
     write_state_dict(path, {"a": np.ones((2, 2), "float32")})
 
 
+def prototxt(path):
+    path.write_text(caffe_nets.googlenet(width=1 / 32).text[:4000] + "}")
+    # Whole layers only: what is cut off is an error of its own.
+    text = path.read_text()
+    path.write_text(text[: text.rindex("layer {")])
+
+
 EDITS = st.lists(
     st.tuples(
         st.sampled_from(["replace", "insert", "delete", "truncate"]),
@@ -99,8 +108,12 @@ def damage(data, edits):
         (pytorch(zipped=True), read_state_dict),
         (pytorch(zipped=False), read_state_dict),
         (safetensors, read_state_dict),
+        (prototxt, read_prototxt),
     ],
-    ids=["caffe 2", "caffe 1", "caffe 0", "mean", "zip", "legacy", "safe"],
+    ids=[
+        *("caffe 2", "caffe 1", "caffe 0", "mean", "zip", "legacy", "safe"),
+        "prototxt",
+    ],
 )
 @pytest.mark.parametrize("with_torch", [True, False])
 def test_damaged_files(write, read, with_torch, tmp_path, monkeypatch):
