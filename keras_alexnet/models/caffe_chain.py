@@ -43,7 +43,7 @@ BESIDE = (
 # The more special ones first.
 PRESETS = (
     *(VGG_A, VGG_A_LRN, VGG_B, VGG_C, VGG_D, VGG_E),
-    *(ZFNET_512, ZFNET, CAFFENET, CAFFE),
+    *(ZFNET, ZFNET_512, CAFFENET, CAFFE),
 )
 
 
@@ -211,8 +211,9 @@ def _architecture(net, preset, blocks, convs, denses, groups, after, arrays):
         stages=_stages(after, count),
         cross=cross + hidden if columns > 1 else preset.cross,
         fc_units=tuple(len(arrays[name][1]) for name in hidden),
-        # Caffe's own LRN reaches across columns.
+        # Caffe's LRN reaches across columns, and divides alpha by n.
         lrn_across_columns=True,
+        lrn_convention="mean",
         **_normalization(followers),
         **_pooling(followers),
         **_pixels(preset, net),

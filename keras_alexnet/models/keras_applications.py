@@ -4,6 +4,7 @@ They are the weights that the networks' authors published for Caffe, converted:
 images are BGR in 0-255, minus the mean color.
 """
 
+import dataclasses
 import re
 
 import h5py
@@ -60,7 +61,10 @@ def _layers(file):
             raise ValueError(
                 f"Layer `{name}` with {len(weights)} arrays is no part of it."
             )
-        yield own, tuple(_array(file[name][weight], name) for weight in weights)
+        kernel, bias = (_array(file[name][weight], name) for weight in weights)
+        if bias.ndim != 1:
+            raise ValueError(f"Layer `{name}` has biases of {bias.shape}.")
+        yield own, (kernel, bias)
 
 
 def _array(dataset, name):
@@ -85,19 +89,24 @@ def _recognized(arrays):
             "`vgg_d` or `vgg_e`, with the top."
         )
     (preset,) = fitting
-    channels = 3
-    for name, filters, size in zip(
-        preset.conv_names, preset.filters, preset.kernel_sizes, strict=True
-    ):
-        _check(name, arrays[name], (size, size, channels, filters))
-        channels = filters
+    channels, filters = 3, []
+    for name, size in zip(preset.conv_names, preset.kernel_sizes, strict=True):
+        filters.append(arrays[name][1].shape[-1])
+        _check(name, arrays[name], (size, size, channels, filters[-1]))
+        channels = filters[-1]
     inputs = arrays["fc6"][0].shape[0]
     for name in preset.fc_names:
         units = arrays[name][1].shape[-1]
         _check(name, arrays[name], (inputs, units))
         inputs = units
     architecture = with_fitting_input_size(
-        preset, "fc1", arrays["fc6"][0].shape[0]
+        dataclasses.replace(
+            preset,
+            filters=tuple(filters),
+            fc_units=tuple(len(arrays[name][1]) for name in ("fc6", "fc7")),
+        ),
+        "fc1",
+        len(arrays["fc6"][0]),
     )
     return architecture, inputs, arrays
 

@@ -302,9 +302,10 @@ def _assignments(model, found):
     pairs = []
     for name in names:
         values = found.arrays[name]
-        if name == architecture.conv_names[
-            0
-        ] and architecture.channel_order != (found.channel_order):
+        if (
+            name == architecture.first_layer
+            and architecture.channel_order != found.channel_order
+        ):
             values = swapped_channels(*values)
         for kind, value in zip(("kernel", "bias"), values, strict=True):
             variables = parts[f"{name}/{kind}"]

@@ -20,9 +20,9 @@ from keras_alexnet.weights.caffe_schema import REPEATED
 from keras_alexnet.weights.caffe_schema import SKIPPED
 from keras_alexnet.weights.protobuf import LONGEST_STRING
 
-# A ResNet of 152 layers has some 150 kB and 30,000 words.
+# A ResNet of 152 layers has some 150 kB and 25,000 words.
 LONGEST_TEXT = 2**22
-MOST_WORDS = 300_000
+MOST_WORDS = 100_000
 DEEPEST = 100
 
 TOKEN = re.compile(
@@ -32,7 +32,7 @@ TOKEN = re.compile(
     |(?P<word>[A-Za-z_][A-Za-z0-9_]*)
     |(?P<number>-?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?
         |inf\b|nan\b))
-    |(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+    |(?P<string>"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+')
     |(?P<mark>[{}<>:;,\[\]])
     """,
     re.VERBOSE,
@@ -91,7 +91,9 @@ class _TextReader:
             kind, name = self._take()
             if kind != "word":
                 wanted = "" if closing is None else f" or {closing!r}"
-                self._refuse(f"a field's name{wanted} is wanted, not {name!r}")
+                self._refuse(
+                    f"a field's name{wanted} is wanted, not {name[:50]!r}"
+                )
             name = ALIASES.get(name, name)
             if name in kinds and name != "blobs":
                 values = self._values(name, kinds[name])
@@ -112,7 +114,10 @@ class _TextReader:
     def _unknown(self, name):
         if name == "blobs":
             return "weights are not read from text; they are in a .caffemodel"
-        return f"Caffe has no field `{name}` here, or its layer is unsupported"
+        return (
+            f"Caffe has no field `{name[:50]}` here, or its layer is "
+            "unsupported"
+        )
 
     def _values(self, name, kind):
         """The values of one field: one, or those of a list in brackets."""
@@ -164,7 +169,8 @@ class _TextReader:
             if kind == "float":
                 value = float(text.rstrip("fF"))
             else:
-                value = int(text, 0)
+                octal = re.fullmatch("-?0[0-7]+", text)
+                value = int(text, 8 if octal else 0)
         except ValueError:
             value = None
         if what == "number" and value is not None:

@@ -103,18 +103,18 @@ def test_imagenet_is_verified_by_md5(tmp_path, monkeypatch):
 
 def rename(file):
     names = file.attrs["layer_names"]
-    file.attrs["layer_names"] = [n.replace(b"fc1", b"fc9") for n in names]
+    file.attrs["layer_names"] = [n.replace("fc1", "fc9") for n in names]
     file.move("fc1", "fc9")
 
 
 def without_top(file):
-    names = [n for n in file.attrs["layer_names"] if n.startswith(b"block")]
+    names = [n for n in file.attrs["layer_names"] if n.startswith("block")]
     file.attrs["layer_names"] = names
 
 
 def reshaped(file):
     group = file["block3_conv2"]
-    name = group.attrs["weight_names"][0].decode()
+    name = group.attrs["weight_names"][0]
     value = np.asarray(group[name])
     del group[name]
     group.create_dataset(name, data=value[..., :-1])
@@ -122,7 +122,7 @@ def reshaped(file):
 
 def hollow(file):
     group = file["fc2"]
-    name = group.attrs["weight_names"][0].decode()
+    name = group.attrs["weight_names"][0]
     del group[name]
     group.create_dataset(name, shape=(2**20, 2**20), dtype="float32")
 

@@ -111,7 +111,10 @@ def test_what_we_write_of_googlenet_is_read_again(tmp_path):
     [
         ("kernel_size: 3 stride: 1 pad: 1 }", "kernel_size: 5 pad: 2 }"),
         ("local_size: 5 alpha: 1e-2", "local_size: 5 norm_region: 1"),
-        ('bottom: "pool1/3x3_s2"', 'bottom: "conv1/7x7_s2"'),
+        (
+            'bottom: "inception_3a/1x1"\n  bottom: "inception_3a/3x3"',
+            'bottom: "inception_3a/3x3"\n  bottom: "inception_3a/1x1"',
+        ),
         ('type: "ReLU"', 'type: "TanH"'),
     ],
 )
@@ -194,7 +197,7 @@ def test_mean_and_scale_are_those_of_a_training_file(tmp_path):
     "old, new, match",
     [
         ("mean_value: 10", "mean_value: 10 mean_value: 11", "2 mean values"),
-        ("mean_value: 10", "scale: -1", "`std` must be"),
+        ("mean_value: 10", "mean_value: 10 scale: -1", "`std` must be"),
         ("crop_size: 8", "", "not say how large its images"),
     ],
 )
