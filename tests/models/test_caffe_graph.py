@@ -1,5 +1,6 @@
 """Single layers against OpenCV, and graphs that are none."""
 
+import re
 import time
 
 import keras
@@ -352,3 +353,50 @@ def test_names_that_keras_does_not_allow(tmp_path):
         *("data", "a_b", "a_b_2", "layer___b_c")
     ]
     assert model.name == "net_1"
+
+
+REPLACEMENTS = (
+    *("0", "1", "2", "7", "-1", "0.5", "999999999", "true", "MAX", "{", "}"),
+    *("data", "conv1", "pool1", "norm1", "fc1", "prob", "nowhere", ""),
+    *("Softmax", "Concat", "Eltwise", "Split", "Flatten", "Data", "Scale"),
+    *("pad", "stride", "group", "dilation", "top", "bottom", "axis"),
+)
+
+
+@pytest.mark.slow
+def test_damaged_graphs_are_built_or_refused(tmp_path):
+    """Words of a sound prototxt, replaced at random."""
+    hypothesis = pytest.importorskip("hypothesis")
+    st = hypothesis.strategies
+    net = small_net()
+    prototxt, weights = net.save(tmp_path)
+    words = re.split(r"(\w+)", net.text)
+    edits = st.lists(
+        st.tuples(
+            st.integers(0, len(words) // 2 - 1), st.sampled_from(REPLACEMENTS)
+        ),
+        min_size=1,
+        max_size=3,
+    )
+    results = {"built": 0, "refused": 0}
+
+    @hypothesis.settings(max_examples=300, deadline=None, database=None)
+    @hypothesis.given(edits)
+    def check(edits):
+        changed = list(words)
+        for place, word in edits:
+            changed[2 * place + 1] = word
+        prototxt.write_text("".join(changed))
+        started = time.process_time()
+        try:
+            load_caffe(weights, prototxt)
+            results["built"] += 1
+        except ValueError as error:
+            assert "net.prototxt" in str(error) or "net.caffemodel" in str(
+                error
+            )
+            results["refused"] += 1
+        assert time.process_time() - started < 5
+
+    check()
+    assert min(results.values()) > 20

@@ -1,6 +1,7 @@
 """What `load_network` makes of files: presets, other nets, refusals."""
 
 import dataclasses
+import hashlib
 
 import keras
 import numpy as np
@@ -17,6 +18,8 @@ from keras_alexnet.models import load_weights
 from keras_alexnet.models import save_weights
 from keras_alexnet.models.presets import ARCHITECTURES
 from keras_alexnet.training import SMALL_DATA_RECIPE
+from keras_alexnet.training import train
+from keras_alexnet.weights import published
 
 pytest.importorskip("google.protobuf")
 import caffe_nets  # noqa: E402
@@ -274,3 +277,52 @@ def test_a_keras_file_that_does_not_say_what_it_is(tmp_path):
     with pytest.raises(ValueError, match="not say which .*architecture='owt'"):
         load_network(path, "owt")
     assert load_network(path).output_shape == (None, 1)
+
+
+def test_imagenet_of_googlenet(tmp_path, monkeypatch):
+    net = caffe_nets.googlenet(size=224, width=1 / 32, auxiliary=True)
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    _, weights = net.save(mirror, whole=True)
+    weights.rename(mirror / "bvlc_googlenet.caffemodel")
+    data = (mirror / "bvlc_googlenet.caffemodel").read_bytes()
+    small = load_network(mirror / "bvlc_googlenet.caffemodel").architecture
+    entry = published.PUBLISHED["googlenet"]
+    digest = f"sha1:{hashlib.sha1(data).hexdigest()}"
+    monkeypatch.setitem(
+        published.PUBLISHED,
+        "googlenet",
+        dataclasses.replace(entry, digest=digest),
+    )
+    monkeypatch.setitem(ARCHITECTURES, "googlenet", small)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(published.MIRROR, f"file://{mirror}")
+    model = load_network("imagenet", "googlenet")
+    kernel = net.blobs["inception_4c/5x5"][0]
+    np.testing.assert_array_equal(
+        model.get_layer("inception_4c_5x5").kernel.numpy(),
+        kernel.transpose(2, 3, 1, 0),
+    )
+    # The second time it is the converted file.
+    (mirror / "bvlc_googlenet.caffemodel").unlink()
+    heads = GoogLeNet(
+        architecture="googlenet",
+        classes=10,
+        auxiliary=True,
+        input_shape=(224, 224, 3),
+    )
+    load_weights(heads, "imagenet")
+    kernel = net.blobs["loss2/fc"][0].reshape(-1, 4, 4, 4)
+    np.testing.assert_array_equal(
+        heads.get_layer("loss2_fc").kernel.numpy(),
+        kernel.transpose(2, 3, 1, 0).reshape(64, -1),
+    )
+
+
+def test_training_refuses_it_too(tmp_path):
+    path = tmp_path / "net.keras"
+    build(small("paper"), include_preprocessing=True).save(path)
+    with pytest.raises(
+        ValueError, match="computes something else than 'caffe'"
+    ):
+        train("digits", "caffe", weights=path, verbose=0)
