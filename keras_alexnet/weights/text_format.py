@@ -30,7 +30,7 @@ TOKEN = re.compile(
     (?P<space>[ \t\r\f\v]+|\#[^\n]*)
     |(?P<line>\n)
     |(?P<word>[A-Za-z_][A-Za-z0-9_]*)
-    |(?P<number>-?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?
+    |(?P<number>-?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fF]?
         |inf\b|nan\b))
     |(?P<string>"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+')
     |(?P<mark>[{}<>:;,\[\]])
