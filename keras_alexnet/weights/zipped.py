@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 
 ENDING = ".zip"
 
@@ -52,7 +53,7 @@ def unzipped(path, folder=None):
             NotImplementedError,
             RuntimeError,
             zipfile.BadZipFile,
-            zipfile.zlib.error,
+            zlib.error,
         ) as error:
             raise ValueError(f"{path} cannot be unpacked: {error}") from error
         yield target
