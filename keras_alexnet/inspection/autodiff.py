@@ -43,7 +43,8 @@ def pull_back(function, x, seed):
 
 
 def as_array(tensor):
-    """A tensor of any backend as a float32 array."""
+    """A tensor or a variable of any backend as a float32 array."""
+    tensor = ops.convert_to_tensor(tensor)
     return np.asarray(ops.convert_to_numpy(tensor), "float32")
 
 

@@ -83,6 +83,12 @@ def layer_facts(network):
     if not isinstance(network, keras.Model):
         network = AlexNet(architecture=resolve_architecture(network))
     model = whole(network)
+    image = _channels_last(model.inputs[0].shape[1:])
+    if len(image) != 3 or None in image:
+        raise ValueError(
+            "The model must take images of a fixed size. "
+            f"Received: input_shape={model.inputs[0].shape}"
+        )
     columns = column_count(model)
     costs = multiply_adds(model)
     found = []
@@ -92,11 +98,10 @@ def layer_facts(network):
             found.append(_facts(layer, columns, first, costs[layer.name]))
         elif found:
             found[-1] = _followed(found[-1], layer, columns)
-    image = _channels_last(model.inputs[0].shape[1:])
-    if None in image or not found:
+    if not found:
         raise ValueError(
-            "The model must have a fixed input size, and a layer with weights. "
-            f"Received: input_shape={model.inputs[0].shape}"
+            "The model must have a convolution or a dense layer. Received: "
+            f"{[layer.name for layer in model.layers]}"
         )
     return columns, image, found
 

@@ -239,7 +239,7 @@ class _Effect:
             return LRNEffect(0.0, 0.0, 0.0)
         # Rounding may make a layer without effect amplify by a hair.
         return LRNEffect(
-            max(self.sum / self.count, 0.0),
+            max(float(self.sum / self.count), 0.0),
             float(self.largest),
-            max(1 - self.after / self.before, 0.0),
+            max(float(1 - self.after / self.before), 0.0),
         )

@@ -12,6 +12,8 @@ SAME, FILL = "black", "#f4f6fa"
 # above the first row, and what separates columns from one another.
 LANES, FACTS, ROW, BOX = 3.0, 1.5, 0.84, 0.54
 HEAD, GAP = 0.75, 0.2
+# Letters of the smaller size in a row of boxes.
+LETTERS = 50
 
 
 def plot_architecture(network, path, other=None):
@@ -154,14 +156,15 @@ class _Panel:
             Rectangle((left, top), width, BOX, facecolor=FILL, edgecolor=color)
         )
         for line, text in enumerate(lines):
-            # Two of three lines are smaller, so that a column's box has room.
+            # The box of a column has room for so many letters.
+            small = min(7, 7 * LETTERS / lanes / len(text))
             axes.text(
                 left + width / 2,
                 top + BOX * (line + 0.7) / (len(lines) + 0.4),
                 text,
                 ha="center",
                 va="center",
-                fontsize=8 if line == 0 else 7,
+                fontsize=8 if line == 0 else small,
                 weight="bold" if line == 0 else "normal",
                 color=color,
             )

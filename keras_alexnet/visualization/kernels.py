@@ -57,7 +57,7 @@ def plot_kernels(model, path, permutations=10_000, seed=0):
     block = len(tiles) // columns
     rows = math.ceil(block / per_row)
     width = 7.2 if per_row == 16 else 4.6
-    height = columns * (width * rows / per_row + 0.35) + 0.6
+    height = columns * (width * rows / per_row + 0.3) + 0.35
     figure = new_figure(width, height)
     panels = figure.subplots(columns, 1, squeeze=False)[:, 0]
     for number, axes in enumerate(panels):

@@ -46,8 +46,10 @@ def values(model, images, **options):
 
 
 def test_one_convolution_is_the_transposed_convolution_of_the_masked_map():
+    # Of this size every unit fires.
+    bias = keras.initializers.Constant(20.0)
     conv = GroupedConv2D(
-        4, 3, 2, activation="relu", bias_initializer="ones", name="conv"
+        4, 3, 2, activation="relu", bias_initializer=bias, name="conv"
     )
     model = chain(conv)
     images = pictures()
@@ -58,7 +60,7 @@ def test_one_convolution_is_the_transposed_convolution_of_the_masked_map():
     wanted[:, 4:7, 6:9] = kernel[..., 1]
     np.testing.assert_allclose(found, wanted, atol=1e-6)
     # The paper begins with the activation in place of 1.
-    assert activation.max() > 0
+    assert activation.min() > 0
     masked = np.zeros((2, 5, 5, 4), "float32")
     masked[:, 2, 3, 1] = activation
     transposed = keras.ops.conv_transpose(
@@ -68,7 +70,7 @@ def test_one_convolution_is_the_transposed_convolution_of_the_masked_map():
     padded = np.zeros_like(images)
     padded[:, : transposed.shape[1], : transposed.shape[2]] = transposed
     np.testing.assert_allclose(
-        activation[:, None, None, None] * found, padded, atol=1e-5
+        activation[:, None, None, None] * found, padded, atol=1e-4
     )
 
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 from inspected_networks import small_network
-from small_networks import outputs
 
+from keras_alexnet.inspection import activations
 from keras_alexnet.inspection import grad_cam
 
 if keras.config.image_data_format() != "channels_last":
@@ -26,7 +26,7 @@ def test_with_averaged_maps_it_is_the_class_activation_map():
     )
     images = np.random.default_rng(0).normal(size=(2, 12, 12, 3))
     found = grad_cam(model, images.astype("float32"), unit=[2, 0])
-    (maps,) = outputs(model, images, ["conv"])
+    maps = activations(model, images, ["conv"])["conv"]
     weights = keras.ops.convert_to_numpy(dense.kernel)[:, [2, 0]].T / 100
     wanted = np.maximum(np.einsum("nrcf,nf->nrc", maps, weights), 0)
     np.testing.assert_allclose(found, wanted, atol=1e-6)

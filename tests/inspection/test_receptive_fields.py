@@ -60,7 +60,7 @@ def sees(model, name, axis):
     "preset, name",
     [
         ("paper", "pool5"),
-        ("code_2012", "pool2"),
+        ("caffenet", "norm2"),
         ("owt", "conv5"),
         ("cifar_13", "conv4"),
         ("cifar_18", "spatial_norm2"),
