@@ -195,7 +195,7 @@ def total(layers, attribute):
     Example:
 
     >>> total(layer_facts("cifar_26")[2], "parameters")
-    145578
+    209928
     """
     values = [getattr(layer, attribute) for layer in layers]
     if attribute == "shape":

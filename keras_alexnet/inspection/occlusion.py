@@ -11,6 +11,7 @@ from keras_alexnet.inspection.baseline import neutral_image
 from keras_alexnet.inspection.grad_cam import last_convolution
 from keras_alexnet.inspection.targets import Target
 from keras_alexnet.inspection.targets import channel_axis
+from keras_alexnet.inspection.targets import check_finite
 from keras_alexnet.inspection.targets import find_layer
 from keras_alexnet.inspection.targets import prepared_images
 from keras_alexnet.models.layer_graph import walk
@@ -147,6 +148,7 @@ def _both(model, images, name):
         if found is layer:
             maps = as_array(y)
     outputs = as_array(y)
+    check_finite(outputs, found)
     if maps.ndim != 4 or outputs.ndim != 2:
         raise ValueError(
             "`maps` must be a layer of maps, and the model must end with "

@@ -10,6 +10,7 @@ from keras_alexnet.inspection.autodiff import as_array
 from keras_alexnet.inspection.batches import image_batches
 from keras_alexnet.inspection.rules import is_relu
 from keras_alexnet.inspection.targets import channel_axis
+from keras_alexnet.inspection.targets import check_finite
 from keras_alexnet.inspection.targets import find_layer
 from keras_alexnet.inspection.targets import prepared_images
 from keras_alexnet.layers.local_response_normalization import (
@@ -179,6 +180,7 @@ class _Statistics:
     """Sums over batches, in float64."""
 
     def __init__(self, layer):
+        self.layer = layer
         self.has_relu = is_relu(layer)
         self.axis = channel_axis(len(layer.output.shape))
         self.count = self.zeros = 0
@@ -187,6 +189,7 @@ class _Statistics:
         self.fired = False
 
     def add(self, y):
+        check_finite(y, self.layer)
         self.count += y.size
         self.zeros += int((y == 0).sum())
         self.sum += y.sum(dtype="float64")
@@ -219,12 +222,14 @@ class _Effect:
     """Sums of suppression over batches."""
 
     def __init__(self, layer):
+        self.layer = layer
         self.scale = layer.k**layer.beta
         self.count = 0
         self.sum = self.before = self.after = 0.0
         self.largest = 0.0
 
     def add(self, x, y):
+        check_finite(y, self.layer)
         x, y = x.astype("float64"), self.scale * y.astype("float64")
         fires = x != 0
         suppressed = 1 - y[fires] / x[fires]

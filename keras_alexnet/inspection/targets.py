@@ -120,6 +120,7 @@ class Target:
         Returns:
             List of tuples `(unit,)`, or `(row, column, unit)` in maps.
         """
+        check_finite(y, self.layer)
         y = np.moveaxis(y, self.axis, -1)
         if self.unit is not None and np.ndim(self.unit):
             if len(self.unit) != len(y):
@@ -167,6 +168,27 @@ def prepared_images(images):
     """
     check_images(images)
     return as_array(images)
+
+
+def check_finite(y, layer):
+    """Refuses what a layer gives if it is NaN or infinite.
+
+    Args:
+        y: Array.
+        layer: A `keras.Layer`, whose outputs they are.
+
+    Raises:
+        ValueError: If a value is not finite.
+
+    Example:
+
+    >>> check_finite(np.ones(2), keras.layers.ReLU())
+    """
+    if not np.isfinite(y).all():
+        raise ValueError(
+            f"The outputs of layer {layer.name!r} must be finite; the weights "
+            "may come from training that diverged. Received: NaN or infinity"
+        )
 
 
 def find_layer(model, name=None):

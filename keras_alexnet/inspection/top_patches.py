@@ -12,6 +12,7 @@ from keras_alexnet.inspection.baseline import neutral_image
 from keras_alexnet.inspection.batches import image_batches
 from keras_alexnet.inspection.receptive_fields import receptive_fields
 from keras_alexnet.inspection.targets import Target
+from keras_alexnet.inspection.targets import check_finite
 from keras_alexnet.models.layer_graph import whole
 
 
@@ -126,6 +127,7 @@ def _find(target, images, channels, count, batch_size):
     seen = 0
     for batch in image_batches(images, batch_size):
         maps = as_array(target(ops.convert_to_tensor(batch)))
+        check_finite(maps, target.layer)
         maps = np.moveaxis(maps, target.axis, -1)[..., list(channels)]
         flat = maps.reshape(len(maps), -1, len(channels))
         best = flat.argmax(axis=1)
