@@ -118,7 +118,8 @@ def overlay(figure, axes, image, values, field=None, label=None, **options):
     )
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
-    bar = figure.colorbar(drawn, ax=axes, shrink=0.8, pad=0.02)
+    # As high as the image, whatever room there is beside it.
+    bar = figure.colorbar(drawn, cax=axes.inset_axes((1.02, 0, 0.04, 1)))
     bar.ax.tick_params(labelsize=6)
     bar.ax.locator_params(nbins=4)
     if label:

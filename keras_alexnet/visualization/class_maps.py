@@ -61,7 +61,7 @@ def plot_class_maps(
     columns = min(3, 1 + len(classes))
     rows = math.ceil((1 + len(classes)) / columns)
     figure = new_figure(
-        2.7 * columns, (2.3 * height / width + 0.35) * rows + 0.1
+        2.7 * columns, (2.1 * height / width + 0.35) * rows + 0.1
     )
     panels = figure.subplots(rows, columns, squeeze=False).flatten()
     for axes in panels:

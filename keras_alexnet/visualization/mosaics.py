@@ -72,7 +72,7 @@ def show(axes, image, **options):
 
     Args:
         axes: A panel.
-        image: Array, grey or RGB from 0 to 1.
+        image: Array, grey or RGB from 0 to 1; what is beyond is cut off.
         **options: As of `imshow`.
 
     Returns:
@@ -81,4 +81,4 @@ def show(axes, image, **options):
     grey = {"cmap": "gray", "vmin": 0, "vmax": 1} if image.ndim == 2 else {}
     axes.set_xticks(())
     axes.set_yticks(())
-    return axes.imshow(image, **{**grey, **options})
+    return axes.imshow(np.clip(image, 0, 1), **{**grey, **options})

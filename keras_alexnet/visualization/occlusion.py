@@ -56,7 +56,7 @@ def plot_occlusion(image, found, path, class_names=None):
         )
     names = class_names or [f"class {i}" for i in range(found.label.max() + 1)]
     name = names[found.unit] if found.unit < len(names) else str(found.unit)
-    figure = new_figure(8.4, 2.2 * height / width + 0.75)
+    figure = new_figure(8.4, 1.75 * height / width + 0.6)
     panels = figure.subplots(1, 4)
     _draw_square(panels[0], image, found)
     field = _places(found)
