@@ -9,12 +9,11 @@ from keras_alexnet.layers.local_response_normalization import (
     LocalResponseNormalization,
 )
 from keras_alexnet.layers.locally_connected2d import LocallyConnected2D
-from keras_alexnet.models.alexnet import AlexNet
+from keras_alexnet.models.build_network import build_network
 from keras_alexnet.models.cost import multiply_adds
 from keras_alexnet.models.layer_graph import column_count
 from keras_alexnet.models.layer_graph import walk
 from keras_alexnet.models.layer_graph import whole
-from keras_alexnet.models.presets import resolve_architecture
 
 WEIGHTED = (keras.layers.Conv2D, keras.layers.Dense, LocallyConnected2D)
 
@@ -81,7 +80,7 @@ def layer_facts(network):
     ((32, 32, 3), 'conv1', (32, 32, 32), 2432)
     """
     if not isinstance(network, keras.Model):
-        network = AlexNet(architecture=resolve_architecture(network))
+        network = build_network(network)
     model = whole(network)
     image = _channels_last(model.inputs[0].shape[1:])
     if len(image) != 3 or None in image:

@@ -3,13 +3,9 @@
 import keras
 from keras import layers
 
-from keras_alexnet.columns.conversion import grouped
-from keras_alexnet.columns.conversion import has_columns
-from keras_alexnet.columns.shares import transfer
-from keras_alexnet.layers.grouped_conv2d import GroupedConv2D
-from keras_alexnet.layers.mean_subtraction import MeanSubtraction
-from keras_alexnet.models.alexnet import AlexNet
 from keras_alexnet.models.architecture import Architecture
+from keras_alexnet.models.fully_convolutional import to_fully_convolutional
+from keras_alexnet.models.layer_graph import whole
 from keras_alexnet.models.pretrained import architecture_of_model
 
 
@@ -65,76 +61,14 @@ def dense_network(model):
             "Layers with another kernel at every position are no convolutions "
             f"over larger images. Received: unshared={architecture.unshared}"
         )
-    if has_columns(model):
-        whole = grouped(model)
-        transfer(model.weights, whole.weights)
-        model = whole
-    by_name = {layer.name: layer for layer in model.layers}
+    model = whole(model)
     last = architecture.fc_names[-1]
-    if last not in by_name:
+    if last not in {layer.name for layer in model.layers}:
         raise ValueError(
             f"`model` must have its top. Received: a model without {last!r}"
         )
-    body = _body(architecture, by_name)
-    x = body.output
-    # The map of one training image, over which dense layers were trained.
-    size = body.compute_output_shape((1, *model.input_shape[1:]))
-    size = size[2:] if _channels_first() else size[1:3]
-    for name in architecture.fc_names:
-        x, size = _as_convolution(x, by_name[name], size), (1, 1)
-    x = layers.GlobalAveragePooling2D(name="positions")(x)
-    dense = keras.Model(body.input, layers.Softmax(name="prob")(x))
-    for name in by_name.keys() & {layer.name for layer in body.layers}:
-        if name != "preprocessing":
-            body.get_layer(name).set_weights(by_name[name].get_weights())
-    for name in architecture.fc_names:
-        _copy_kernel(by_name[name], dense.get_layer(name))
-    return dense
-
-
-def _body(architecture, by_name):
-    """All before the fully connected layers, for any size of images."""
-    shape = (3, None, None) if _channels_first() else (None, None, 3)
-    image = keras.Input(shape)
-    x = image
-    first = by_name.get("preprocessing")
-    if first is not None:
-        config = first.get_config()
-        # What was subtracted, in the order of RGB and in grey levels.
-        offset = keras.ops.convert_to_numpy(first.offset)
-        axes = (1, 2) if _channels_first() else (0, 1)
-        color = offset.mean(axes) if config["per_pixel"] else offset
-        x = MeanSubtraction.from_config(
-            {**config, "per_pixel": False, "mean": tuple(color.reshape(-1))}
-        )(x)
-    body = AlexNet(include_top=False, input_tensor=x, architecture=architecture)
-    return keras.Model(image, body.output)
-
-
-def _as_convolution(x, layer, size):
-    """A fully connected layer at every position of a map."""
-    grouped_layer = isinstance(layer, GroupedConv2D)
-    return GroupedConv2D(
-        layer.filters if grouped_layer else layer.units,
-        size,
-        groups=layer.groups if grouped_layer else 1,
-        # Scores are averaged before the softmax.
-        activation=layer.activation,
-        name=layer.name,
-    )(x)
-
-
-def _copy_kernel(layer, convolution):
-    kernel, bias = layer.get_weights()
-    if kernel.ndim == 2:
-        height, width, channels, units = convolution.kernel.shape
-        if _channels_first():
-            kernel = kernel.reshape(channels, height, width, units)
-            kernel = kernel.transpose(1, 2, 0, 3)
-        else:
-            kernel = kernel.reshape(height, width, channels, units)
-    convolution.set_weights([kernel, bias])
-
-
-def _channels_first():
-    return keras.config.image_data_format() == "channels_first"
+    # Scores are averaged before the softmax.
+    scores = keras.Model(model.input, model.get_layer(last).output)
+    everywhere = to_fully_convolutional(scores)
+    x = layers.GlobalAveragePooling2D(name="positions")(everywhere.output)
+    return keras.Model(everywhere.input, layers.Softmax(name="prob")(x))

@@ -154,24 +154,19 @@ class _Conversion:
         return lambda x: _softmax(None)(convolution(x))
 
     def _mean(self, layer):
-        copy = layer.from_config({**layer.get_config(), "per_pixel": False})
         mean = np.array(ops.convert_to_numpy(layer.offset))
         axes = (1, 2) if _channels_first() else (0, 1)
-        color = mean.mean(axis=axes)
-        if np.abs(mean - mean.mean(axis=axes, keepdims=True)).max() > 1e-3:
+        if np.ptp(mean, axis=axes).max() > 1e-3:
             warnings.warn(
                 f"Layer {layer.name!r} subtracts a mean image. Images of any "
                 "size are centered on its mean color instead, so predictions "
                 "differ a little from those of the model.",
                 stacklevel=2,
             )
-
-        def subtract(x):
-            y = copy(x)
-            copy.set_mean(color)
-            return y
-
-        return subtract
+        color = mean.mean(axis=axes).tolist()
+        return layer.from_config(
+            {**layer.get_config(), "per_pixel": False, "mean": color}
+        )
 
 
 def _is_softmax(layer):

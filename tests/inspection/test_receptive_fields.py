@@ -60,7 +60,8 @@ def sees(model, name, axis):
     "preset, name",
     [
         ("paper", "pool5"),
-        ("caffenet", "norm2"),
+        ("zfnet", "norm2"),
+        ("vgg_a_lrn", "pool4"),
         ("owt", "conv5"),
         ("cifar_13", "conv4"),
         ("cifar_18", "spatial_norm2"),

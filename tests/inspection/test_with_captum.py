@@ -24,7 +24,7 @@ if keras.config.image_data_format() != "channels_last":
 
 # Grouped convolutions and an LRN per column; LRN and poolings before the ReLU
 # and a norm within each map would need a peer of their own in PyTorch.
-PRESETS = ["paper", "caffenet", "owt", "cifar_19"]
+PRESETS = ["paper", "zfnet", "owt", "vgg_a_lrn", "cifar_19"]
 CLASSES = [3, 7]
 
 
