@@ -63,6 +63,9 @@ flags.DEFINE_enum(
 flags.DEFINE_integer(
     "backup_every", None, "Steps between backups within an epoch."
 )
+flags.DEFINE_bool(
+    "preflight", True, "Look at network and images before the first step."
+)
 flags.DEFINE_enum(
     "strategy",
     "none",
@@ -97,6 +100,7 @@ def main(_):
         seed=FLAGS.seed,
         every=FLAGS.backup_every or "epoch",
         verbose=2,
+        preflight=FLAGS.preflight,
     )
     shared_flags.tell_skipped(training.source)
     output = worker_folder(strategy, FLAGS.output)

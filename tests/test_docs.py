@@ -229,6 +229,7 @@ PACKAGES = (
     "layers",
     "models",
     "data",
+    "preflight",
     "training",
     "evaluation",
     "inspection",

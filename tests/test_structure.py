@@ -54,6 +54,7 @@ ALLOWED = {
         "text_table",
     },
     "inspection": {"keras", "numpy", "layers", "models", "evaluation"},
+    "preflight": {"keras", "numpy", "layers", "evaluation"},
     "training": {
         "filelock",
         "keras",
@@ -65,6 +66,7 @@ ALLOWED = {
         "distribution",
         "data",
         "evaluation",
+        "preflight",
     },
     "studies": {
         "keras",

@@ -47,6 +47,7 @@ class TrainingData:
         seed: Integer. Defaults to `0`.
 
     Attributes:
+        source: The `Source`.
         dataset: A `tf.data.Dataset`.
         steps_per_epoch: Integer.
         color_sigma: `tf.Variable`, the standard deviation of the color noise
@@ -90,6 +91,7 @@ class TrainingData:
                 '`crop` must be "random", "corners" or "center". '
                 f"Received: crop={crop!r}"
             )
+        self.source = source
         self._split = source.split(split)
         self._size = input_size
         self._resize = resize or default_resize(input_size)

@@ -221,6 +221,8 @@ class Experiment:
             callbacks=callbacks,
             verbose=verbose,
             prepared=True,
+            # A study varies what the preflight would ask about, many times.
+            preflight=False,
         )
         _check_finite(training.model, training.history["loss"])
         errors = training.evaluate(self.views, self.split)

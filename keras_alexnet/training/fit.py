@@ -9,6 +9,8 @@ import keras
 
 from keras_alexnet.models.network import class_count
 from keras_alexnet.training.backup import ResumableBackup
+from keras_alexnet.training.before_training import before_training
+from keras_alexnet.training.before_training import write_preflight
 from keras_alexnet.training.callbacks import DivergenceGuard
 from keras_alexnet.training.callbacks import EpochSeek
 from keras_alexnet.training.callbacks import HistoryFile
@@ -89,6 +91,7 @@ def fit(
     jit_compile="auto",
     mismatch="error",
     settings=None,
+    preflight=True,
 ):
     """Compiles a network and trains it by a recipe.
 
@@ -116,14 +119,19 @@ def fit(
             `"error"`.
         settings: Optional dict of whatever else the training depends on, for
             the directory to remember.
+        preflight: Boolean. Whether `keras_alexnet.preflight.check` looks at
+            the model and the data before the first step. Findings are a
+            warning, and an error if training cannot succeed. Defaults to
+            `True`.
 
     Returns:
         A `keras.callbacks.History`, with the epochs before a resumption.
 
     Raises:
         ValueError: If the schedule needs `validation_data`; if the model or
-            the data do not follow the recipe; or if the directory is of
-            another training.
+            the data do not follow the recipe; if the preflight finds what
+            training cannot succeed with; or if the directory is of another
+            training.
         TypeError: If `data` is no `TrainingData`.
         RuntimeError: If another process trains in the directory.
 
@@ -153,6 +161,9 @@ def fit(
             "some, or use a recipe with another schedule."
         )
     check_follows(recipe, model, data, mismatch)
+    found = None
+    if preflight and is_chief(model):
+        found = before_training(model, data, directory, verbose)
     compile_by(recipe, model, jit_compile)
     schedule = make_schedule(recipe, data, epochs)
     callbacks = [DivergenceGuard(), *callbacks]
@@ -166,6 +177,7 @@ def fit(
             if is_chief(model):
                 asked = _settings(model, recipe, data, epochs, settings)
                 stack.enter_context(run_directory(directory, asked))
+                write_preflight(found, directory)
                 callbacks += _logs(directory)
             backup = ResumableBackup(
                 directory / "backup", data, every, callbacks

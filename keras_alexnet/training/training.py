@@ -110,6 +110,7 @@ def train(
     jit_compile="auto",
     prepared=False,
     initialize=None,
+    preflight=True,
 ):
     """Trains a network on images, by a recipe.
 
@@ -163,13 +164,16 @@ def train(
         initialize: Function of the new network, which may change its weights
             before the first step, such as `lambda network:
             copy_common_layers(vgg_a, network)`. Defaults to `None`.
+        preflight: Boolean, see `fit`. Whether network and images are looked
+            at before the first step. Defaults to `True`.
 
     Returns:
         A `Training`: `model`, `history`, `source`, and `evaluate("ten")`.
 
     Raises:
         ValueError: If an argument is out of its range, the source or the
-            weights are damaged, or the directory is of another training.
+            weights are damaged, the preflight finds what training cannot
+            succeed with, or the directory is of another training.
         RuntimeError: If another process trains in the directory.
 
     Example:
@@ -237,6 +241,7 @@ def train(
                 "keep": keep,
                 **({"initialize": True} if initialize else {}),
             },
+            preflight=preflight,
         ).history
         if keeper:
             keeper.restore()
