@@ -239,6 +239,7 @@ PACKAGES = (
     "studies",
     "tuning",
     "visualization",
+    "report",
 )
 
 

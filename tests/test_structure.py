@@ -88,6 +88,18 @@ ALLOWED = {
         "studies",
         "text_table",
     },
+    "report": {
+        "keras",
+        "numpy",
+        "tensorflow",
+        "disk",
+        "models",
+        "data",
+        "evaluation",
+        "inspection",
+        "training",
+        "visualization",
+    },
     "visualization": {"keras", "numpy", "inspection", "models", "data"},
 }
 

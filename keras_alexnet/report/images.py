@@ -1,0 +1,116 @@
+"""The test images of a run, opened again."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_alexnet.data import crops
+from keras_alexnet.data.load_source import load_source
+from keras_alexnet.data.loader import image_size
+from keras_alexnet.data.loader import loader
+from keras_alexnet.data.pipelines import evaluation_data
+from keras_alexnet.data.source import Source
+
+
+class TestImages:
+    """The images by which a run is judged.
+
+    Args:
+        run: A `Run`.
+        model: Its `keras.Model`.
+        source: As of `write_report`.
+        data_dir: As of `load_source`.
+        split: String.
+
+    Attributes:
+        source: The `Source`.
+        notes: List of strings, what a reader must know about the images.
+
+    Raises:
+        ValueError: If the images are not there, or of other classes.
+    """
+
+    # pytest takes it for a test otherwise.
+    __test__ = False
+
+    def __init__(self, run, model, source, data_dir, split):
+        data = run.settings.get("data") or {}
+        self.notes = []
+        self.source = _opened(source, data, data_dir)
+        if len(self.source.class_names) != model.output_shape[-1]:
+            raise ValueError(
+                f"The network has {model.output_shape[-1]} classes, "
+                f"{self.source.name} has {len(self.source.class_names)}. Give "
+                "the images that it was trained on as `source`."
+            )
+        self._split = self.source.split(split)
+        self._split_name = split
+        self._size = model.input_shape[1]
+        self._resize = image_size(model)
+        self._load = loader(self.source, split, self._resize)
+        known = _fingerprints(self.source, source, data, data_dir)
+        if data.get("fingerprint") not in known:
+            self.notes.append(
+                "These images are not known to be those of the training: "
+                "files were changed, added or removed since, or another "
+                "share was held out. Test images may have been trained on."
+            )
+
+    def dataset(self):
+        """Batches of whole images and labels, for `answers`."""
+        return evaluation_data(
+            self.source, self._split_name, self._size, 32, self._resize
+        )
+
+    def images(self, indices):
+        """uint8 RGB array of the central views of some images."""
+        found = [
+            crops.center_view(self._load(self._number(i))[0][None], self._size)
+            for i in indices
+        ]
+        shape = (0, self._size, self._size, 3)
+        return np.concatenate([np.zeros(shape, "uint8"), *found])
+
+    def spread(self, count):
+        """As many central views, evenly spread over the split."""
+        count = min(count, self._split.count)
+        places = np.linspace(0, self._split.count - 1, count).round()
+        return self.images(places.astype("int64"))
+
+    def name(self, index):
+        """What tells a person which image it is."""
+        return self._split.fetch(self._number(index))[2].numpy().decode()
+
+    @staticmethod
+    def _number(index):
+        return tf.constant(int(index), tf.int64)
+
+
+def _opened(source, data, data_dir):
+    if isinstance(source, Source):
+        return source
+    name = source if source is not None else data.get("source")
+    if source is None and name in (None, "arrays"):
+        raise ValueError(
+            "The training was on arrays, which no file tells. Give them as "
+            "`source`, in the same way as to `train`."
+        )
+    try:
+        return load_source(name, data_dir)
+    except ValueError as error:
+        raise ValueError(
+            f"The images of the training, {name!r}, cannot be opened "
+            f"({error}). Say where they are: `source=` or `data_dir=`, in the "
+            "shell --dataset= or --data_dir=."
+        ) from error
+
+
+def _fingerprints(opened, source, data, data_dir):
+    """Those that the images have with and without a tenth held out."""
+    if isinstance(source, Source):
+        return {opened.fingerprint}
+    name = source if source is not None else data.get("source")
+    seed = data.get("seed", 0)
+    return {opened.fingerprint} | {
+        load_source(name, data_dir, holdout=share, seed=seed).fingerprint
+        for share in (0.0, 0.1)
+    }

@@ -1,0 +1,277 @@
+import csv
+import html.parser
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("the pipeline is TensorFlow's", allow_module_level=True)
+
+from chromium import browse  # noqa: E402
+
+from keras_alexnet import train  # noqa: E402
+from keras_alexnet.data import evaluation_data  # noqa: E402
+from keras_alexnet.data import load_source  # noqa: E402
+from keras_alexnet.evaluation import answers  # noqa: E402
+from keras_alexnet.evaluation import evaluate  # noqa: E402
+from keras_alexnet.models import PAPER  # noqa: E402
+from keras_alexnet.models import with_width  # noqa: E402
+from keras_alexnet.report import read_run  # noqa: E402
+from keras_alexnet.report import write_report  # noqa: E402
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+HEADINGS = [
+    "Result",
+    "Configuration",
+    "Before the first step",
+    "Curves",
+    "Errors per class",
+    "Confusions",
+    "Calibration",
+    "Kernels of the first layer",
+    "Worst answers",
+    "Best answers",
+    "Layers",
+    "Speed",
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The digits, two epochs; tests leave the directory as it is."""
+    pytest.importorskip("sklearn.datasets")
+    directory = tmp_path_factory.mktemp("run") / "digits & more"
+    train(
+        "digits",
+        with_width(PAPER, 0.1),
+        directory=directory,
+        input_size=64,
+        epochs=2,
+        batch_size=64,
+        flip=False,
+        verbose=0,
+    )
+    return directory
+
+
+@pytest.fixture(scope="module")
+def page(run, tmp_path_factory):
+    return write_report(run, tmp_path_factory.mktemp("page") / "page.html")
+
+
+class Elements(html.parser.HTMLParser):
+    """Names and attributes of all elements; the text of headings."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.headings, self._open = [], [], []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+        if tag not in ("meta", "link", "img", "br"):
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if self._open[-1:] == ["h2"]:
+            self.headings.append(data)
+
+
+def test_what_is_on_the_page(run, page):
+    text = page.read_text()
+    elements = Elements(text)
+    assert elements.headings == HEADINGS
+    images = [e for tag, e in elements.found if tag == "img"]
+    # Kernels of two columns; ten wrong and ten right answers, each twice.
+    assert len(images) == 2 + 2 * 20
+    assert all(image["src"].startswith("data:image/") for image in images)
+    assert all(image["alt"] for image in images)
+    source = load_source("digits")
+    data = evaluation_data(source, "test", 64)
+    errors = evaluate(read_run(run).model(), data, "center")
+    low, high = errors.top1_interval
+    assert f"<b>{100 * errors.top1_error:.1f} %</b>" in text
+    assert f"top-1 error, {100 * low:.1f} to {100 * high:.1f}" in text
+    assert "<td>(&#x27;he&#x27;, &#x27;he&#x27;" in text
+    assert "<td>pixel_std</td><td>(1.0, 1.0, 1.0)</td>" in text
+    assert "<td>schedule</td><td>plateau</td><td>cosine</td>" in text
+    assert "digits &amp; more" in text and "digits & more" not in text
+
+
+def test_the_matrix_and_the_curves_hold_the_numbers(run, page):
+    text = page.read_text()
+    found = answers(
+        read_run(run).model(),
+        evaluation_data(load_source("digits"), "test", 64),
+    )
+    rows = text[text.index('id="confusion-matrix"') :].split("</table>")[0]
+    cells = re.findall(r"rgba\([^)]*\)\">(\d*)</td>", rows)
+    matrix = np.array([int(cell or 0) for cell in cells]).reshape(10, 10)
+    assert np.trace(matrix) == (found.classes == found.labels).sum()
+    assert matrix.sum() == 359
+    with open(run / "history.csv", newline="") as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert read_run(run).history["loss"] == losses
+    # A point per epoch of each of four lines.
+    assert text.count("<circle") == 2 * 4 + 2 * (2 if "top-5" in text else 0)
+
+
+def test_nothing_is_requested(page):
+    """No address, no script, no style or font from elsewhere."""
+    elements = Elements(page.read_text())
+    tags = {tag for tag, _ in elements.found}
+    assert not tags & {"script", "iframe", "object", "embed", "form", "base"}
+    for _, attributes in elements.found:
+        for name in ("src", "href", "srcset", "action"):
+            assert attributes.get(name, "data:").startswith("data:")
+    style = page.read_text().split("</style>")[0]
+    assert "url(" not in style and "@import" not in style
+
+
+@pytest.mark.parametrize("width, height", [(1200, 900), (375, 812)])
+def test_in_a_browser(page, tmp_path, width, height):
+    """No error, nothing requested, and nothing wider than the window."""
+    probe = tmp_path / "probe.html"
+    # What the browser itself measures ends up in the document.
+    probe.write_text(
+        page.read_text().replace(
+            "</body>",
+            "<script>document.body.dataset.wide = [...document.images].every("
+            "i => i.naturalWidth > 0) + ' ' + "
+            "document.documentElement.scrollWidth + ' ' + innerWidth</script>"
+            "</body>",
+        )
+    )
+    shown, console = browse(
+        probe.as_uri(),
+        tmp_path,
+        f"--window-size={width},{height}",
+        "--dump-dom",
+    )
+    assert console == []
+    assert [text for text in HEADINGS if f">{text}</h2>" not in shown] == []
+    loaded, scrolled, inner = re.search(
+        r'data-wide="(\w+) (\d+) (\d+)"', shown
+    ).groups()
+    assert loaded == "true"
+    assert int(scrolled) <= int(inner)
+
+
+def copied(run, tmp_path):
+    return pathlib.Path(shutil.copytree(run, tmp_path / "copy"))
+
+
+@pytest.mark.parametrize(
+    "damage, match",
+    [
+        (lambda d: (d / "alexnet.keras").unlink(), "has not ended"),
+        (
+            lambda d: (d / "alexnet.keras").write_bytes(b"PK no more"),
+            "alexnet.keras cannot be read",
+        ),
+        (lambda d: (d / "settings.json").unlink(), "has no settings.json. It"),
+        (
+            lambda d: (d / "settings.json").write_text("{"),
+            "settings.json is damaged",
+        ),
+        (lambda d: (d / "settings.json").write_text("[]"), "a list, not a"),
+        (
+            lambda d: (d / "settings.json").write_text("{}"),
+            "does not describe a training",
+        ),
+        (lambda d: (d / "history.csv").write_text(""), "at least one epoch"),
+        (
+            lambda d: (d / "history.csv").write_text("epoch,loss\n0,cat\n"),
+            "history.csv is damaged",
+        ),
+        (
+            lambda d: (d / "preflight.json").write_text("?"),
+            "preflight.json is damaged",
+        ),
+    ],
+)
+def test_damaged_directories(damage, match, run, tmp_path):
+    directory = copied(run, tmp_path)
+    damage(directory)
+    with pytest.raises(ValueError, match=match):
+        write_report(directory)
+    assert not (directory / "report.html").exists()
+
+
+def test_other_directories(tmp_path):
+    with pytest.raises(ValueError, match="which is no folder"):
+        read_run(tmp_path / "absent")
+    with pytest.raises(ValueError, match="It has: nothing"):
+        read_run(tmp_path)
+    (tmp_path / "cat.jpg").touch()
+    with pytest.raises(ValueError, match=r"not what `keras.*It has: cat.jpg"):
+        read_run(tmp_path)
+
+
+def changed(run, tmp_path, **data):
+    directory = copied(run, tmp_path)
+    settings = json.loads((directory / "settings.json").read_text())
+    settings["data"].update(data)
+    (directory / "settings.json").write_text(json.dumps(settings))
+    return directory
+
+
+def test_images_that_are_gone(run, tmp_path):
+    directory = changed(run, tmp_path, source="no/such/photos")
+    with pytest.raises(ValueError, match="no/such/photos.*cannot be opened"):
+        write_report(directory)
+    # They can be given.
+    path = write_report(directory, source=load_source("digits"), count=0)
+    assert "not known to be those" not in path.read_text()
+
+
+def test_images_that_are_others(run, tmp_path):
+    directory = changed(run, tmp_path, fingerprint="of other files")
+    path = write_report(directory, count=0)
+    assert "not known to be those of the training" in path.read_text()
+    three = np.zeros((9, 8, 8), "uint8"), np.arange(9) % 3
+    with pytest.raises(ValueError, match="10 classes, arrays has 3"):
+        write_report(directory, source=load_source(three))
+
+
+def test_arrays_must_be_given(run, tmp_path):
+    with pytest.raises(ValueError, match="Give them as `source`"):
+        write_report(changed(run, tmp_path, source="arrays"))
+
+
+def test_the_example(run, tmp_path):
+    directory = copied(run, tmp_path)
+
+    def example(*arguments):
+        return subprocess.run(
+            [sys.executable, ROOT / "examples" / "report.py", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+
+    done = example(str(directory), "--count=2")
+    assert done.returncode == 0, done.stderr
+    assert f"Saved {directory / 'report.html'}" in done.stdout
+    (directory / "alexnet.keras").unlink()
+    done = example(str(directory))
+    assert done.returncode == 1
+    assert "has not ended" in done.stderr and "Traceback" not in done.stderr
