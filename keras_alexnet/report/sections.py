@@ -49,7 +49,7 @@ def _error(value, interval, name):
     low, high = interval
     return (
         f"{100 * value:.1f} %",
-        f"{name}, {100 * low:.1f} to {100 * high:.1f}",
+        f"{name} ({100 * low:.1f} to {100 * high:.1f} %)",
     )
 
 

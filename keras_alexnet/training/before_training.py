@@ -22,12 +22,16 @@ def before_training(model, data, directory, verbose):
             was found; findings are a warning whatever it is.
 
     Returns:
-        A `Preflight`, or `None` for a training that is resumed.
+        A `Preflight`, or `None` for a training that is resumed, and for a
+        model that does not take images.
 
     Raises:
         ValueError: If training cannot succeed.
     """
     if directory is not None and (pathlib.Path(directory) / NAME).exists():
+        return None
+    shape = model.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4:
         return None
     # Imported here: on the other backends, the import of TensorFlow that it
     # needs takes seconds.
