@@ -40,6 +40,7 @@ circle { stroke: none !important; }
 table { border-collapse: collapse; font-size: .92rem; }
 th, td { text-align: left; padding: .2rem .6rem .2rem 0;
   border-bottom: 1px solid var(--line); vertical-align: top; }
+td:first-child { white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums;
   white-space: nowrap; }
 .matrix td, .matrix th { padding: .15rem .35rem; font-size: .8rem;
@@ -49,6 +50,7 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums;
 @media (max-width: 30rem) { .images figure { flex: 1 1 100%; width: 100%; } }
 .images .pair { display: flex; gap: 4px; }
 .images .pair img { width: calc(50% - 2px); image-rendering: auto; }
+.kernels figure { margin: 0 0 .8rem; }
 .kernels img { width: 100%; max-width: 40rem; image-rendering: pixelated; }
 .finding { border-left: 4px solid var(--bad); padding-left: .8rem; }
 pre { white-space: pre-wrap; background: var(--fill); padding: .6rem .8rem;

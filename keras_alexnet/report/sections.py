@@ -64,7 +64,11 @@ def configuration(run):
             parts.append(paragraph(f"{title}: not one of this package."))
             continue
         rows = [
-            (field.name, getattr(paper, field.name), getattr(own, field.name))
+            (
+                field.name,
+                _shown(getattr(paper, field.name)),
+                _shown(getattr(own, field.name)),
+            )
             for field in dataclasses.fields(own)
             if field.name != "name"
             and getattr(paper, field.name) != getattr(own, field.name)
@@ -87,6 +91,11 @@ def configuration(run):
         f"<details><summary>Data and other settings</summary>"
         f"{table(rows, '<')}</details>"
     )
+
+
+def _shown(value):
+    """A field without the digits that only rounding has made."""
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def preflight(run):
