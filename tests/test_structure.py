@@ -54,7 +54,7 @@ ALLOWED = {
         "text_table",
     },
     "inspection": {"keras", "numpy", "layers", "models", "evaluation"},
-    "preflight": {"keras", "numpy", "layers", "evaluation"},
+    "preflight": {"keras", "numpy", "layers", "models", "evaluation"},
     "training": {
         "filelock",
         "keras",

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_alexnet.evaluation.checks import batches
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
+from keras_alexnet.models.network import class_count
 from keras_alexnet.preflight.duplicates import duplicate_findings
 from keras_alexnet.preflight.duplicates import find_duplicates
 from keras_alexnet.preflight.findings import Preflight
@@ -40,8 +41,8 @@ def check(model, data, source=None, examples=1000):
     `train` and `fit` do this by default.
 
     Args:
-        model: A `keras.Model` for classes. Of one that is not functional, or
-            has several outputs, less can be looked at.
+        model: A functional `keras.Model` of classes. Of several outputs the
+            first is looked at, as with `GoogLeNet`.
         data: A `TrainingData`, a dataset or another iterable of batches of
             images and labels, or one such batch. An iterator loses its first
             batch.
@@ -76,7 +77,7 @@ def check(model, data, source=None, examples=1000):
     findings += wrong
     if labels is not None:
         splits, names = _known_labels(source)
-        classes = model.output_shape[-1]
+        classes = class_count(model)
         findings += label_findings(labels, classes, splits, names)
     if np.isfinite(images).all():
         found = responses(model, images)
@@ -142,10 +143,9 @@ def _without_noise(data):
 
 
 def _labels(model, labels, count):
-    shape = model.output_shape
-    if not isinstance(shape, tuple) or len(shape) != 2:
+    if len(model.outputs[0].shape) != 2:
         return None, []
-    return integer_labels(labels, count, shape[-1])
+    return integer_labels(labels, count, class_count(model))
 
 
 def _known_labels(source):

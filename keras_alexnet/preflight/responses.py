@@ -28,7 +28,7 @@ class Responses:
         norm: Pair of the first response normalization and its input, or
             `None`.
         logits: Array of shape `(n, classes)`, or `None` where the model has
-            not one output of that shape.
+            no such output.
     """
 
     seen: np.ndarray
@@ -47,8 +47,8 @@ def responses(model, images):
     """Runs a network on images and keeps what its layers return.
 
     Args:
-        model: A `keras.Model`. Of one that is not functional only the output
-            is known.
+        model: A functional `keras.Model`; of several outputs the first is
+            kept.
         images: Array. As many of them are used as memory allows, 32 at most.
 
     Returns:
@@ -77,11 +77,8 @@ def responses(model, images):
     images = images[: _how_many(tensors.values())]
     with _scope(model):
         batch = keras.ops.cast(images, "float32")
-        if tensors:
-            tensors["outputs"] = model.outputs[0]
-            tensors = keras.Model(model.inputs, tensors)(batch, training=False)
-        else:
-            tensors["outputs"] = model(batch, training=False)
+        tensors["outputs"] = model.outputs[0]
+        tensors = keras.Model(model.inputs, tensors)(batch, training=False)
     found = {name: _array(tensor) for name, tensor in tensors.items()}
 
     def named(prefix):
@@ -96,7 +93,7 @@ def responses(model, images):
         named("kernel/"),
         named("relu/"),
         (norms[0], found["norm"]) if norms else None,
-        _logits(found["outputs"]) if _is_one(model) else None,
+        _logits(found["outputs"]) if found["outputs"].ndim == 2 else None,
     )
 
 
@@ -131,11 +128,6 @@ def _scope(model):
 
 def _array(tensor):
     return np.asarray(keras.ops.convert_to_numpy(tensor), "float32")
-
-
-def _is_one(model):
-    shape = model.output_shape
-    return isinstance(shape, tuple) and len(shape) == 2
 
 
 def _logits(outputs):

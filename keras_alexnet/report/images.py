@@ -9,6 +9,7 @@ from keras_alexnet.data.loader import image_size
 from keras_alexnet.data.loader import loader
 from keras_alexnet.data.pipelines import evaluation_data
 from keras_alexnet.data.source import Source
+from keras_alexnet.models.network import class_count
 
 
 class TestImages:
@@ -36,9 +37,9 @@ class TestImages:
         data = run.settings.get("data") or {}
         self.notes = []
         self.source = _opened(source, data, data_dir)
-        if len(self.source.class_names) != model.output_shape[-1]:
+        if len(self.source.class_names) != class_count(model):
             raise ValueError(
-                f"The network has {model.output_shape[-1]} classes, "
+                f"The network has {class_count(model)} classes, "
                 f"{self.source.name} has {len(self.source.class_names)}. Give "
                 "the images that it was trained on as `source`."
             )

@@ -23,15 +23,16 @@ def before_training(model, data, directory, verbose):
 
     Returns:
         A `Preflight`, or `None` for a training that is resumed, and for a
-        model that does not take images.
+        model that is not functional or does not take images.
 
     Raises:
         ValueError: If training cannot succeed.
     """
     if directory is not None and (pathlib.Path(directory) / NAME).exists():
         return None
-    shape = model.input_shape
-    if not isinstance(shape, tuple) or len(shape) != 4:
+    # Of a model that is not functional nothing is known between its ends.
+    inputs = getattr(model, "inputs", None) or ()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or not model.outputs:
         return None
     # Imported here: on the other backends, the import of TensorFlow that it
     # needs takes seconds.

@@ -231,10 +231,23 @@ def test_any_keras_model():
     assert names(model, photos(size=16) / 255) == ["pixels_too_small"]
 
 
-def test_a_model_of_several_outputs():
+def test_of_several_outputs_the_first_counts():
     image = keras.Input((16, 16, 3))
     x = keras.layers.Flatten()(image)
-    outputs = [keras.layers.Dense(10)(x), keras.layers.Dense(10)(x)]
+    kernels = [keras.initializers.RandomNormal(std) for std in (1e-4, 1.0)]
+    outputs = [
+        keras.layers.Dense(10, "softmax", kernel_initializer=kernel)(x)
+        for kernel in kernels
+    ]
+    assert names(keras.Model(image, outputs), photos(size=16)) == []
+    assert names(keras.Model(image, outputs[::-1]), photos(size=16)) == [
+        "loss_too_large"
+    ]
+
+
+def test_a_model_that_is_not_for_classes():
+    image = keras.Input((16, 16, 3))
+    outputs = keras.layers.Conv2D(10, 3)(image)
     found = check(keras.Model(image, outputs), [(photos(size=16), LABELS)])
     assert found.findings == () and found.facts == ()
 
