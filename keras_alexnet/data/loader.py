@@ -30,7 +30,8 @@ def image_size(model):
 
     Args:
         model: A `keras.Model` of square images; one that carries its
-            `Architecture` is asked for its own.
+            `Architecture` is asked for its own. Of an `Ensemble`, the largest
+            size of its members.
 
     Returns:
         Integer.
@@ -41,6 +42,9 @@ def image_size(model):
     >>> image_size(AlexNet()), image_size(CIFARNet())
     (256, 32)
     """
+    members = getattr(model, "members", None)
+    if members:
+        return max(image_size(member) for member in members)
     # Whatever the data format, axis 2 is one of the two sides.
     size = model.input_shape[2]
     architecture = getattr(model, "architecture", None)

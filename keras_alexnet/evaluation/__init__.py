@@ -5,6 +5,7 @@ from keras_alexnet.evaluation.calibration import calibration as calibration
 from keras_alexnet.evaluation.calibration import (
     confusion_matrix as confusion_matrix,
 )
+from keras_alexnet.evaluation.ensemble import Ensemble as Ensemble
 from keras_alexnet.evaluation.errors import Errors as Errors
 from keras_alexnet.evaluation.errors import top_k_wrong as top_k_wrong
 from keras_alexnet.evaluation.errors import wilson_interval as wilson_interval

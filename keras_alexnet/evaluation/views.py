@@ -12,9 +12,12 @@ from keras_alexnet.evaluation.checks import check_labels
 from keras_alexnet.evaluation.checks import check_probabilities
 from keras_alexnet.evaluation.checks import check_weights
 from keras_alexnet.evaluation.checks import names_of_classes
+from keras_alexnet.evaluation.ensemble import Ensemble
 from keras_alexnet.evaluation.errors import Errors
 from keras_alexnet.evaluation.errors import top_k_wrong
-from keras_alexnet.models.network import Network
+from keras_alexnet.evaluation.model_input import input_size
+from keras_alexnet.evaluation.model_input import main_output
+from keras_alexnet.evaluation.model_input import takes_channels_first
 
 # How many views each kind has.
 VIEWS = {
@@ -52,7 +55,9 @@ def predict_views(
     Args:
         model: A `keras.Model` from images to class probabilities. It gets the
             pixels of `images`, cropped and as float32: preprocessing is the
-            model's (`AlexNet(include_preprocessing=True)`).
+            model's (`AlexNet(include_preprocessing=True)`). Of an `Ensemble`
+            each member gets the images scaled to its own size, and the mean
+            is over members and views.
         images: Array or tensor of shape `(batch, height, width, 3)`.
         views: One of these; defaults to `"ten"`:
 
@@ -96,6 +101,14 @@ def predict_views(
     """
     _check_views(model, views, scales)
     check_images(images)
+    if isinstance(model, Ensemble):
+        _check_ensemble_arguments(size, from_logits, scales)
+        return model.average_views(
+            lambda member, scaled: predict_views(
+                member, scaled, views, order=order
+            ),
+            images,
+        )
     if scales is not None:
         found = [
             predict_views(
@@ -105,7 +118,7 @@ def predict_views(
         ]
         return np.mean(found, axis=0)
     if size is None and views != "dense":
-        size = _input_size(model)
+        size = input_size(model)
     at_once = max(1, AT_ONCE // VIEWS[views])
     probabilities = [
         _predict(
@@ -188,6 +201,16 @@ def evaluate(
     )
 
 
+def _check_ensemble_arguments(size, from_logits, scales):
+    if size is not None or from_logits or scales is not None:
+        raise ValueError(
+            "The members of an `Ensemble` have sizes of their own and return "
+            "probabilities, so `size`, `from_logits` and `scales` must be "
+            f"left out. Received: size={size}, from_logits={from_logits}, "
+            f"scales={scales}"
+        )
+
+
 def _cut(images, views, size, order):
     if views == "center":
         return crops.center_view(images, size)[:, None]
@@ -239,7 +262,7 @@ def _predict(model, cut, from_logits):
     flat = keras.ops.cast(
         keras.ops.reshape(cut, (batch * count, *shape)), "float32"
     )
-    if _takes_channels_first(model):
+    if takes_channels_first(model):
         flat = keras.ops.transpose(flat, (0, 3, 1, 2))
     outputs = _one_output(model, flat).reshape(batch, count, -1)
     if from_logits:
@@ -248,36 +271,8 @@ def _predict(model, cut, from_logits):
     return outputs.mean(axis=1)
 
 
-def _input_size(model):
-    shape = getattr(model, "input_shape", None)
-    # Of several inputs, or of a model that was not built.
-    if not isinstance(shape, tuple) or len(shape) != 4 or shape[2] is None:
-        raise ValueError(
-            "`size` must be given for a model of any input size. "
-            f"Received: size=None, model.input_shape={shape}"
-        )
-    if shape[2] != shape[3 if _takes_channels_first(model) else 1]:
-        raise ValueError(
-            "The model must take square images. "
-            f"Received: model.input_shape={shape}"
-        )
-    return shape[2]
-
-
-def _takes_channels_first(model):
-    """Decided by the shape of its input if possible, else Keras's setting."""
-    shape = getattr(model, "input_shape", None)
-    if isinstance(shape, tuple) and 3 in (first_last := shape[1::2]):
-        if first_last[0] != first_last[1]:
-            return first_last[0] == 3
-    return keras.config.image_data_format() == "channels_first"
-
-
 def _one_output(model, images):
-    outputs = model.predict_on_batch(images)
-    if isinstance(model, Network) and isinstance(outputs, list):
-        # The others are of auxiliary classifiers, which serve training only.
-        outputs = outputs[0]
+    outputs = main_output(model, model.predict_on_batch(images))
     if isinstance(outputs, (dict, list, tuple)) or outputs.ndim != 2:
         shapes = keras.tree.map_structure(np.shape, outputs)
         raise ValueError(
