@@ -16,6 +16,9 @@ from keras_alexnet.visualization.class_maps import (
 )
 from keras_alexnet.visualization.curves import plot_curves as plot_curves
 from keras_alexnet.visualization.kernels import plot_kernels as plot_kernels
+from keras_alexnet.visualization.neighbors import (
+    plot_neighbors as plot_neighbors,
+)
 from keras_alexnet.visualization.occlusion import (
     plot_occlusion as plot_occlusion,
 )
