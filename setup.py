@@ -54,6 +54,9 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "examples": EXAMPLES,
         "heic": ["pillow-heif"],
+        # The images that a network takes for similar; FAISS is used, too,
+        # where it is installed.
+        "retrieval": ["scikit-learn"],
         "tuning": TUNING,
         "test": [
             *TUNING,
@@ -73,6 +76,7 @@ setup(
         ],
         # Other implementations and backends, which tests compare with.
         "peers": [
+            "faiss-cpu",
             "jax",
             "onnx",
             "onnxruntime",

@@ -1,7 +1,7 @@
 """AlexNet (Krizhevsky, Sutskever and Hinton, 2012) for Keras 3.
 
-The subpackages `data`, `evaluation`, `weights`, `distribution`, `studies`,
-`tuning` and `visualization` are imported where they are used:
+The subpackages `data`, `evaluation`, `retrieval`, `weights`, `distribution`,
+`studies`, `tuning` and `visualization` are imported where they are used:
 `import keras_alexnet.data`.
 """
 

@@ -233,6 +233,7 @@ PACKAGES = (
     "training",
     "evaluation",
     "inspection",
+    "retrieval",
     "weights",
     "columns",
     "distribution",

@@ -79,6 +79,17 @@ ALLOWED = {
         "scipy",
         "text_table",
     },
+    "retrieval": {
+        "filelock",
+        "keras",
+        "numpy",
+        "tensorflow",
+        "disk",
+        "layers",
+        "columns",
+        "data",
+        "evaluation",
+    },
     "tuning": {
         "keras",
         "keras_tuner",
