@@ -14,6 +14,10 @@ from keras_alexnet.studies.experiments import Experiment as Experiment
 from keras_alexnet.studies.family import FAMILY as FAMILY
 from keras_alexnet.studies.family import Member as Member
 from keras_alexnet.studies.family import measure as measure
+from keras_alexnet.studies.intervals import Interval as Interval
+from keras_alexnet.studies.intervals import (
+    paired_difference as paired_difference,
+)
 from keras_alexnet.studies.median_stop import MedianStop as MedianStop
 from keras_alexnet.studies.run_files import Run as Run
 from keras_alexnet.studies.scaling import Scaling as Scaling
