@@ -4,6 +4,7 @@ from keras_alexnet.visualization.figure import new_figure
 from keras_alexnet.visualization.figure import save_figure
 from keras_alexnet.visualization.predictions import checked_image
 from keras_alexnet.visualization.predictions import shortened
+from keras_alexnet.visualization.predictions import write_below
 
 # Letters for which there is room under an image.
 LONGEST = 20
@@ -56,7 +57,7 @@ def plot_neighbors(queries, neighbors, path, caption=None):
             "Each query must have a neighbor. Received: none of query "
             f"{[len(row) for row in neighbors].index(0)}"
         )
-    figure = new_figure(1.5 * (most + 1.15), 1.85 * len(queries) + 0.4)
+    figure = new_figure(1.5 * (most + 1.15), 1.75 * len(queries) + 0.4)
     panels = figure.subplots(
         len(queries),
         # A gap sets the queries apart, as the paper's line does.
@@ -71,9 +72,7 @@ def plot_neighbors(queries, neighbors, path, caption=None):
             (row[0], *row[2:]), (query, *found), strict=False
         ):
             axes.imshow(checked_image(image))
-            axes.set_title(
-                shortened(text, LONGEST), y=-0.02, va="top", fontsize=8
-            )
+            write_below(axes, shortened(text, LONGEST), fontsize=8)
     figure.supxlabel(
         caption or "Left: queries. Right: their neighbors, the nearest first",
         fontsize=9,

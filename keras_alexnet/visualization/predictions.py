@@ -71,9 +71,7 @@ def plot_predictions(
         below.set_axis_off()
         if index < len(images):
             above.imshow(images[index])
-            above.set_title(
-                shortened(labels[index] or ""), y=-0.02, va="top", fontsize=9
-            )
+            write_below(above, shortened(labels[index] or ""), fontsize=9)
             _draw_bars(below, predictions[index], labels[index])
     known = any(label is not None for label in labels)
     caption = caption or (
@@ -133,6 +131,25 @@ def shortened(text, longest=LONGEST):
     ('Mexican hairless', 'soft-coated wheaten terri…')
     """
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def write_below(axes, text, fontsize):
+    """Writes a text under an image, in the middle.
+
+    Args:
+        axes: Matplotlib axes that show an image.
+        text: String.
+        fontsize: Integer, points.
+    """
+    axes.text(
+        0.5,
+        -0.03,
+        text,
+        transform=axes.transAxes,
+        ha="center",
+        va="top",
+        fontsize=fontsize,
+    )
 
 
 def _check(images, predictions, labels):

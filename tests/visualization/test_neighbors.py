@@ -30,7 +30,7 @@ def figure_of(monkeypatch, *arguments, **options):
 def test_a_row_per_query_the_nearest_first(monkeypatch):
     figure = figure_of(monkeypatch, QUERIES, FOUND, caption="fc7, Euclidean")
     shown = [
-        (axes.images[0].get_array()[0, 0, 0], axes.get_title())
+        (axes.images[0].get_array()[0, 0, 0], axes.texts[0].get_text())
         for axes in figure.axes
         if axes.images
     ]
@@ -57,6 +57,11 @@ def test_nothing_overlaps(monkeypatch):
         if text.get_text()
     ]
     assert len(boxes) == 19
+    boxes += [
+        axes.images[0].get_window_extent()
+        for axes in figure.axes
+        if axes.images
+    ]
     for index, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[index + 1 :])
 

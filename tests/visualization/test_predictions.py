@@ -66,7 +66,7 @@ def test_floats_are_drawn_as_integers_are(tmp_path):
 
 
 def texts(monkeypatch, *arguments, **options):
-    """What stands in the picture, and where, in pixels."""
+    """Images and texts of the picture, and where they are, in pixels."""
     from matplotlib.text import Text
 
     from keras_alexnet.visualization import predictions
@@ -77,10 +77,14 @@ def texts(monkeypatch, *arguments, **options):
     )
     plot_predictions(*arguments, None, **options)
     kept[0].canvas.draw()
+    pictures = [axes for axes in kept[0].axes if axes.images]
     return [
-        (text.get_text(), text.get_window_extent())
-        for text in kept[0].findobj(Text)
-        if text.get_text() and text.get_visible()
+        *[("image", axes.images[0].get_window_extent()) for axes in pictures],
+        *[
+            (text.get_text(), text.get_window_extent())
+            for text in kept[0].findobj(Text)
+            if text.get_text() and text.get_visible()
+        ],
     ]
 
 
