@@ -209,7 +209,8 @@ def _encoder(mean, scale, bits, hidden):
 def _with_decoder(encoder, hidden, noise):
     x = encoder.output
     if noise:
-        x = layers.GaussianNoise(noise)(x)
+        # Keras's layer takes no more than 1.
+        x = noise * layers.GaussianNoise(1.0)(x / noise)
     # From -1 to 1, so that the decoder begins without a bias.
     x = 2 * ops.sigmoid(x) - 1
     for width in reversed(hidden):
