@@ -52,6 +52,9 @@ flags.DEFINE_integer("queries", 1000, "Test images at most.", lower_bound=2)
 flags.DEFINE_integer(
     "fitted", 20000, "Training images at most that codes are fitted to."
 )
+flags.DEFINE_multi_integer(
+    "hidden", [1024, 256], "Widths of each encoder's hidden layers."
+)
 flags.DEFINE_integer("epochs", 20, "Of each auto-encoder.", lower_bound=1)
 flags.DEFINE_float("noise", 1.0, "Of each auto-encoder.", lower_bound=0)
 flags.DEFINE_integer("seed", 0, "Of auto-encoders and rotations.")
@@ -73,6 +76,25 @@ def features_of(extract, source, split):
     found = [(extract(np.asarray(x)), np.asarray(y)) for x, y in data]
     features, labels = zip(*found, strict=True)
     return np.concatenate(features), np.concatenate(labels)
+
+
+def all_features(source, path):
+    """Those of both splits, which are kept in a file for the next start."""
+    stat = os.stat(FLAGS.model)
+    key = f"{source.fingerprint} {FLAGS.layer} {stat.st_size} {stat.st_mtime}"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as kept:
+            if str(kept["key"]) == key:
+                return dict(kept)
+    network = load_network(FLAGS.model)
+    extract = FeatureExtractor(network, FLAGS.layer, batch_size=128)
+    found = {"key": np.array(key)}
+    for split in ("train", "test"):
+        both = features_of(extract, source, split)
+        found[split], found[f"{split}_labels"] = both
+    with replacing(path) as temporary:
+        np.savez(temporary, **found)
+    return found
 
 
 def euclidean(vectors, queries):
@@ -108,7 +130,8 @@ def fitted(vectors, bits):
             lambda: AutoencoderCodes.fit(
                 vectors,
                 bits,
-                noise=FLAGS.noise,
+                tuple(FLAGS.hidden),
+                FLAGS.noise,
                 epochs=FLAGS.epochs,
                 seed=FLAGS.seed,
             ),
@@ -181,7 +204,7 @@ def kept_rows(path, settings):
     return {}
 
 
-def draw(extract, source, database, labels, queries, path):
+def draw(source, database, labels, queries, path):
     """Five queries and their nearest neighbors by exact distances."""
     numbers = np.linspace(0, len(queries) - 1, 5).astype(int)
     distances, found = nearest(database, queries[numbers], 6)
@@ -205,30 +228,31 @@ def draw(extract, source, database, labels, queries, path):
         path,
         f"Left: test images of {source.name}. Right: the nearest of "
         f"{len(database):,} training images,\nwith class and Euclidean "
-        f"distance in {extract.layer}",
+        f"distance in {FLAGS.layer}",
     )
 
 
 def main(_):
     source = shared_flags.source()
-    extract = FeatureExtractor(load_network(FLAGS.model), FLAGS.layer)
-    database, labels = features_of(extract, source, "train")
-    queries, wanted = features_of(extract, source, "test")
-    queries, wanted = queries[: FLAGS.queries], wanted[: FLAGS.queries]
+    path = pathlib.Path(FLAGS.output) / "result.json"
+    features = all_features(source, path.with_name("features.npz"))
+    database, labels = features["train"], features["train_labels"]
+    queries = features["test"][: FLAGS.queries]
+    wanted = features["test_labels"][: FLAGS.queries]
 
     def is_right(some):
         return wanted[some, None] == labels[None]
 
-    path = pathlib.Path(FLAGS.output) / "result.json"
     settings = {
         "source": source.name,
-        "model": FLAGS.model,
+        "model": pathlib.Path(FLAGS.model).name,
         "layer": FLAGS.layer,
-        "width": extract.width,
+        "width": database.shape[1],
         "images": len(database),
         "fitted": min(FLAGS.fitted, len(database)),
         "queries": len(queries),
         "k": FLAGS.k,
+        "hidden": FLAGS.hidden,
         "epochs": FLAGS.epochs,
         "noise": FLAGS.noise,
         "seed": FLAGS.seed,
@@ -242,7 +266,7 @@ def main(_):
             found = rows_of_a_length(bits, database, queries, is_right)
         else:
             exact = precisions(euclidean, database, queries, is_right)
-            found = [as_row(f"exact, {extract.width} floats", exact)]
+            found = [as_row(f"exact, {database.shape[1]} floats", exact)]
         rows[str(bits)] = found
         with replacing(path) as temporary:
             pathlib.Path(temporary).write_text(
@@ -251,7 +275,7 @@ def main(_):
     print(table([r for bits in (0, *FLAGS.bits) for r in rows[str(bits)]]))
     print(f"n = {len(queries)} queries in {len(database)} images")
     picture = path.with_name("neighbors.png")
-    draw(extract, source, database, labels, queries, picture)
+    draw(source, database, labels, queries, picture)
     print(f"Saved {path}, {picture.name}")
 
 

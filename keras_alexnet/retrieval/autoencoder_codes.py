@@ -88,7 +88,9 @@ class AutoencoderCodes:
             hidden: Tuple of integers, widths of the encoder's hidden layers.
                 Defaults to `(1024, 256)`.
             noise: Float, standard deviation of the noise on `z` in training,
-                0 or more. Defaults to `1.0`.
+                0 or more. Without noise the decoder reads more from `z` than
+                its sign; with much of it some bits never change. Defaults to
+                `1.0`.
             epochs: Integer. Defaults to `20`.
             batch_size: Integer. Defaults to `128`.
             learning_rate: Float, Adam's at the beginning; it falls to 0 along

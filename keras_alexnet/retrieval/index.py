@@ -215,9 +215,17 @@ class ImageIndex:
             forgotten, files among them that have become unreadable.
 
         Raises:
+            ValueError: If not one file is there, as where a disk is missing;
+                nothing is forgotten then.
             RuntimeError: If another process writes to the directory.
         """
         changed, gone = self.changes()
+        if gone and len(gone) == len(self):
+            raise ValueError(
+                f"None of the {len(gone)} files of the index is there. If a "
+                "disk is missing, bring it back; if they were moved, build "
+                f"another index. The first: {gone[0]}"
+            )
         left_out = {}
         with index_files.writing(self._directory):
             entries = file_entries(changed, left_out)

@@ -15,6 +15,7 @@ from keras_alexnet.evaluation import evaluate
 from keras_alexnet.evaluation import predict_views
 from keras_alexnet.evaluation.resizing import resize_square
 from keras_alexnet.models import CIFARNet
+from keras_alexnet.models.network import Network
 
 needs_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="crops are TensorFlow's"
@@ -152,6 +153,19 @@ def test_images_are_scaled_as_by_the_pipeline(before, after):
     assert (got != want).mean() < 0.05
 
 
+@needs_tensorflow
+def test_auxiliary_classifiers_do_not_count():
+    plain = corner_model(0.5)
+    auxiliary = keras.layers.Dense(2)(plain.output)
+    several = Network(plain.input, [plain.output, auxiliary])
+    x = ramp()
+    ensemble = Ensemble([several, corner_model(1.0)])
+    want = x[0, 0, 0, 0] * 0.75
+    assert ensemble.predict(x, verbose=0)[0, 0] == pytest.approx(want)
+    got = predict_views(ensemble, x, "center")
+    assert got[0, 0] == pytest.approx(want)
+
+
 def test_images_that_cannot_be_scaled():
     ensemble = Ensemble([corner_model(1.0)])
     with pytest.raises(ValueError, match="must be square.*: 5 x 6 pixels, w"):
@@ -196,7 +210,9 @@ def test_weights_that_are_none(weights):
         Ensemble([corner_model(1.0), corner_model(0.5)], weights)
 
 
-@pytest.mark.parametrize("option", [{"size": 4}, {"from_logits": True}])
+@pytest.mark.parametrize(
+    "option", [{"size": 4}, {"from_logits": True}, {"scales": (4, 5)}]
+)
 def test_what_members_decide(option):
-    with pytest.raises(ValueError, match="`size` and `from_logits` must be le"):
+    with pytest.raises(ValueError, match="`from_logits` and `scales` must be"):
         predict_views(Ensemble([corner_model(1.0)]), ramp(), **option)

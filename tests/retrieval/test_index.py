@@ -192,6 +192,15 @@ def test_a_folder_that_has_changed(model, photos, tmp_path, on_disk):
     assert len(index) == 10
 
 
+def test_a_disk_that_is_missing_is_not_forgotten(model, photos):
+    index = ImageIndex(model)
+    index.add(photos)
+    photos.rename(photos.with_name("elsewhere"))
+    with pytest.raises(ValueError, match="None of the 12 files.*blue/0.png"):
+        index.update()
+    assert len(index) == 12
+
+
 def test_a_query_is_not_its_own_neighbor(model, photos):
     index = ImageIndex(model)
     index.add(photos)
