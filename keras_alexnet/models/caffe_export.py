@@ -6,8 +6,8 @@ import warnings
 from keras_alexnet.columns.conversion import grouped
 from keras_alexnet.columns.conversion import has_columns
 from keras_alexnet.columns.shares import transfer
+from keras_alexnet.models.caffe_blobs import Blob
 from keras_alexnet.models.caffe_writers import WRITERS
-from keras_alexnet.models.caffe_writers import Blob
 from keras_alexnet.weights.caffe_net import CaffeLayer
 from keras_alexnet.weights.caffe_net import CaffeNet
 from keras_alexnet.weights.caffemodel import write_caffemodel

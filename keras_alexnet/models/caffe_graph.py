@@ -6,6 +6,7 @@ import re
 import keras
 
 from keras_alexnet.models import caffe_layers
+from keras_alexnet.models.caffe_settings import LARGEST
 
 # Layers of one input, each with the function that makes Keras's.
 CHAINED = {
@@ -47,7 +48,6 @@ MEASURES = (
 )
 # More, one after the other, than Keras can follow.
 MOST_LAYERS = 2000
-LARGEST_SIDE = 2**15
 
 
 def build_graph(net, image=None):
@@ -173,10 +173,10 @@ class _Graph:
                 f"{layer.type} layer {layer} does not say which shape its "
                 "data have. Pass the deploy file as `prototxt`."
             )
-        if any(not 1 <= side <= LARGEST_SIDE for side in shape[1:]):
+        if any(not 1 <= side <= LARGEST for side in shape[1:]):
             raise ValueError(
                 f"{layer.type} layer {layer} states data of shape {shape}; "
-                f"sides must be 1 to {LARGEST_SIDE}."
+                f"sides must be 1 to {LARGEST}."
             )
         if len(shape) == 2 or (
             keras.config.image_data_format() == "channels_first"

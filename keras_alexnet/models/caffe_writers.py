@@ -11,6 +11,14 @@ import math
 import keras
 import numpy as np
 
+from keras_alexnet.models.caffe_blobs import Blob
+from keras_alexnet.models.caffe_blobs import adapted
+from keras_alexnet.models.caffe_blobs import channels_first
+from keras_alexnet.models.caffe_blobs import check_caffe_pixels
+from keras_alexnet.models.caffe_blobs import conv_pads
+from keras_alexnet.models.caffe_blobs import pool_size
+from keras_alexnet.models.caffe_blobs import refuse
+from keras_alexnet.models.caffe_blobs import sides
 from keras_alexnet.weights.caffe_net import CaffeLayer
 from keras_alexnet.weights.kernel_layouts import conv_to_oihw
 from keras_alexnet.weights.kernel_layouts import dense_to_oi
@@ -23,62 +31,24 @@ ACTIVATIONS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Blob:
-    """What flows between layers.
-
-    Args:
-        name: String, Caffe's name.
-        shape: Channels, height and width of a map; `None` for a vector.
-        flattened: The shape of the map that a vector was, if its values are in
-            Keras's order (pixel by pixel).
-        moved: Boolean. Whether a `Permute` has moved the channels to the front.
-        one_pixel: Boolean. Whether a vector is a map of one pixel in Caffe.
-        margins: Zeros around a map that Keras has added in a layer of its own.
-        pixels: For images, what centered pixels were divided by (RGB) and
-            their channel order, if they are not Caffe's.
-    """
-
-    name: str = ""
-    shape: tuple | None = None
-    flattened: tuple | None = None
-    moved: bool = False
-    one_pixel: bool = False
-    margins: tuple = ((0, 0), (0, 0))
-    pixels: tuple | None = None
-
-    @classmethod
-    def of(cls, shape, pixels=None):
-        """The blob of a Keras tensor of a shape, without the batch."""
-        if len(shape) != 3:
-            return cls()
-        if not _channels_first():
-            shape = (shape[2], shape[0], shape[1])
-        return cls(shape=tuple(shape), pixels=pixels)
-
-    def named(self, name):
-        """The same blob under a name."""
-        return dataclasses.replace(self, name=name)
-
-
 def convolution(layer, inputs, shape):
     """`Conv2D` or `GroupedConv2D`."""
     (blob,) = inputs
     config = layer.get_config()
     if config["data_format"] != keras.config.image_data_format():
-        _refuse(layer, "has a data format other than the model's")
+        refuse(layer, "has a data format other than the model's")
     dilation = layer.dilation_rate[0]
     if dilation != layer.dilation_rate[1]:
-        _refuse(layer, "is dilated by two different numbers")
-    pads = _conv_pads(layer, blob, config["padding"], shape)
-    kernel = conv_to_oihw(_adapted(layer, _array(layer.kernel), blob))
+        refuse(layer, "is dilated by two different numbers")
+    pads = conv_pads(layer, blob, config["padding"], shape)
+    kernel = conv_to_oihw(adapted(layer, _array(layer.kernel), blob))
     settings = {
         "num_output": len(kernel),
         **_bias_term(layer),
-        **_sides("pad", "pad", pads, 0),
-        **_sides("kernel_size", "kernel", layer.kernel_size),
+        **sides("pad", "pad", pads, 0),
+        **sides("kernel_size", "kernel", layer.kernel_size),
         **({"group": layer.groups} if layer.groups > 1 else {}),
-        **_sides("stride", "stride", layer.strides, 1),
+        **sides("stride", "stride", layer.strides, 1),
     }
     if dilation != 1:
         settings["dilation"] = dilation
@@ -89,25 +59,25 @@ def depthwise(layer, inputs, shape):
     """`DepthwiseConv2D`; one of a single pixel is Caffe's `Scale`."""
     (blob,) = inputs
     kernel = _array(layer.depthwise_kernel)
-    _check_caffe_pixels(layer, blob)
+    check_caffe_pixels(layer, blob)
     if kernel.shape[:2] == (1, 1) and kernel.shape[3] == 1:
         if tuple(layer.strides) == (1, 1):
             settings = {"bias_term": int(layer.use_bias)}
             factors = kernel.reshape(-1)
             return _weighted(layer, "Scale", factors, settings, shape)
     if tuple(layer.dilation_rate) != (1, 1):
-        _refuse(layer, "is dilated")
-    pads = _conv_pads(layer, blob, layer.padding, shape)
+        refuse(layer, "is dilated")
+    pads = conv_pads(layer, blob, layer.padding, shape)
     height, width, channels, multiplier = kernel.shape
     kernel = kernel.transpose(2, 3, 0, 1)
     kernel = kernel.reshape(channels * multiplier, 1, height, width)
     settings = {
         "num_output": len(kernel),
         **_bias_term(layer),
-        **_sides("pad", "pad", pads, 0),
-        **_sides("kernel_size", "kernel", layer.kernel_size),
+        **sides("pad", "pad", pads, 0),
+        **sides("kernel_size", "kernel", layer.kernel_size),
         "group": channels,
-        **_sides("stride", "stride", layer.strides, 1),
+        **sides("stride", "stride", layer.strides, 1),
     }
     return _weighted(layer, "Convolution", kernel, settings, shape)
 
@@ -116,7 +86,7 @@ def dense(layer, inputs, shape):
     """`Dense`, on a vector or on a flattened map."""
     (blob,) = inputs
     if len(shape) != 1:
-        _refuse(layer, "is applied to each pixel of a map")
+        refuse(layer, "is applied to each pixel of a map")
     kernel = _array(layer.kernel)
     kernel = dense_to_oi(kernel, *(blob.flattened or ()))
     settings = {"num_output": len(kernel), **_bias_term(layer)}
@@ -129,7 +99,7 @@ def pooling(layer, inputs, shape):
     average = "Average" in type(layer).__name__
     window, strides = layer.pool_size, layer.strides
     pads = getattr(layer, "pixels", (0, 0))
-    _check_caffe_pixels(layer, blob)
+    check_caffe_pixels(layer, blob)
     written = Blob.of(shape)
     if layer.padding == "same":
         totals = [
@@ -140,24 +110,24 @@ def pooling(layer, inputs, shape):
         ]
         pads = tuple(total // 2 for total in totals)
         if average and any(totals):
-            _refuse(layer, "leaves its padding out of the averages")
+            refuse(layer, "leaves its padding out of the averages")
     sizes = tuple(
-        _pool_size(size, side, stride, pad)
+        pool_size(size, side, stride, pad)
         for size, side, stride, pad in zip(
             blob.shape[1:], window, strides, pads, strict=True
         )
     )
     if sizes != written.shape[1:]:
-        _refuse(
+        refuse(
             layer,
             f"gives {written.shape[1:]} pixels, where Caffe's rounding gives "
             f"{sizes}: see `pool_rounding`",
         )
     settings = {
         "pool": int(average),
-        **_sides("kernel_size", "kernel", window),
-        **_sides("stride", "stride", strides, 1),
-        **_sides("pad", "pad", pads, 0),
+        **sides("kernel_size", "kernel", window),
+        **sides("stride", "stride", strides, 1),
+        **sides("pad", "pad", pads, 0),
     }
     return [CaffeLayer(layer.name, "Pooling", settings=settings)], written
 
@@ -165,7 +135,7 @@ def pooling(layer, inputs, shape):
 def global_pooling(layer, inputs, shape):
     """`GlobalMaxPooling2D` and `GlobalAveragePooling2D`."""
     average = "Average" in type(layer).__name__
-    _check_caffe_pixels(layer, inputs[0])
+    check_caffe_pixels(layer, inputs[0])
     settings = {"pool": int(average), "global_pooling": 1}
     found = [CaffeLayer(layer.name, "Pooling", settings=settings)]
     if len(shape) == 1:
@@ -177,18 +147,18 @@ def global_pooling(layer, inputs, shape):
 
 def lrn(layer, inputs, shape):
     """`LocalResponseNormalization`."""
-    _check_caffe_pixels(layer, inputs[0])
+    check_caffe_pixels(layer, inputs[0])
     within = layer.region == "within_channel"
     if layer.groups > 1:
-        _refuse(
+        refuse(
             layer,
             f"normalizes {layer.groups} columns apart; see "
             "`lrn_across_columns`",
         )
     if layer.n % 2 == 0:
-        _refuse(layer, f"has an even window, n={layer.n}")
+        refuse(layer, f"has an even window, n={layer.n}")
     if within and layer.k != 1:
-        _refuse(layer, f"has k={layer.k:g} within channels, where Caffe has 1")
+        refuse(layer, f"has k={layer.k:g} within channels, where Caffe has 1")
     # Caffe divides alpha by n.
     count = layer.n**2 if within else layer.n
     settings = {
@@ -205,10 +175,10 @@ def batch_normalization(layer, inputs, shape):
     """`BatchNormalization`: a `BatchNorm`, and a `Scale` for its factors."""
     (blob,) = inputs
     axis = layer.axis % (len(shape) + 1)
-    channel = 1 if len(shape) == 1 or _channels_first() else 3
+    channel = 1 if len(shape) == 1 or channels_first() else 3
     if axis != channel or blob.flattened:
-        _refuse(layer, "does not normalize channels")
-    _check_caffe_pixels(layer, blob)
+        refuse(layer, "does not normalize channels")
+    check_caffe_pixels(layer, blob)
     mean, variance = map(_array, (layer.moving_mean, layer.moving_variance))
     settings = {
         "use_global_stats": 1,
@@ -233,14 +203,14 @@ def batch_normalization(layer, inputs, shape):
 def activation(layer, inputs, shape):
     """`Activation`, `ReLU`, `LeakyReLU` and `Softmax`."""
     (blob,) = inputs
-    _check_caffe_pixels(layer, blob)
+    check_caffe_pixels(layer, blob)
     kind, settings = _activation(layer), None
     if kind == "relu" and getattr(layer, "negative_slope", 0):
         settings = {"negative_slope": layer.negative_slope}
     if kind is None:
         return [], blob
     if kind == "softmax" and blob.flattened:
-        _refuse(layer, "is a softmax of a flattened map")
+        refuse(layer, "is a softmax of a flattened map")
     written = dataclasses.replace(Blob.of(shape), flattened=blob.flattened)
     caffe = CaffeLayer(layer.name, ACTIVATIONS[kind], settings=settings)
     return [caffe], written
@@ -250,7 +220,7 @@ def dropout(layer, inputs, shape):
     """`Dropout`."""
     (blob,) = inputs
     if layer.noise_shape is not None:
-        _refuse(layer, "drops whole groups of values")
+        refuse(layer, "drops whole groups of values")
     settings = {"dropout_ratio": float(layer.rate)}
     return [CaffeLayer(layer.name, "Dropout", settings=settings)], blob
 
@@ -258,12 +228,12 @@ def dropout(layer, inputs, shape):
 def concatenate(layer, inputs, shape):
     """`Concatenate`."""
     axis = layer.axis % (len(shape) + 1)
-    if len(shape) == 3 and not _channels_first():
+    if len(shape) == 3 and not channels_first():
         axis = {3: 1, 1: 2, 2: 3}.get(axis)
     if axis in (0, None) or any(blob.flattened for blob in inputs):
-        _refuse(layer, "joins along the batch, or flattened maps")
+        refuse(layer, "joins along the batch, or flattened maps")
     for blob in inputs:
-        _check_caffe_pixels(layer, blob)
+        check_caffe_pixels(layer, blob)
     caffe = CaffeLayer(layer.name, "Concat", settings={"axis": axis})
     return [caffe], Blob.of(shape)
 
@@ -276,9 +246,9 @@ def merge(layer, inputs, shape):
         settings["coeff"] = (1.0, -1.0)
     forms = {(blob.shape, blob.flattened) for blob in inputs}
     if len(forms) > 1:
-        _refuse(layer, "combines values of several shapes or orders")
+        refuse(layer, "combines values of several shapes or orders")
     for blob in inputs:
-        _check_caffe_pixels(layer, blob)
+        check_caffe_pixels(layer, blob)
     caffe = CaffeLayer(layer.name, "Eltwise", settings=settings)
     written = dataclasses.replace(Blob.of(shape), flattened=inputs[0].flattened)
     return [caffe], written
@@ -287,7 +257,7 @@ def merge(layer, inputs, shape):
 def flatten(layer, inputs, shape):
     """`Flatten`: left to the dense layer behind it, which sees to the order."""
     (blob,) = inputs
-    _check_caffe_pixels(layer, blob)
+    check_caffe_pixels(layer, blob)
     pixels = 1 if blob.shape is None else math.prod(blob.shape[1:])
     if blob.shape is None or (pixels > 1 and not _in_caffes_order(blob)):
         kept = blob.flattened if blob.shape is None else blob.shape
@@ -299,9 +269,9 @@ def flatten(layer, inputs, shape):
 def permute(layer, inputs, shape):
     """`Permute` of the channels to the front, before `Flatten`."""
     (blob,) = inputs
-    if layer.dims != (3, 1, 2) or _channels_first() or blob.shape is None:
-        _refuse(layer, f"moves axes to {layer.dims}")
-    _check_caffe_pixels(layer, blob)
+    if layer.dims != (3, 1, 2) or channels_first() or blob.shape is None:
+        refuse(layer, f"moves axes to {layer.dims}")
+    check_caffe_pixels(layer, blob)
     return [], dataclasses.replace(blob, moved=True)
 
 
@@ -314,7 +284,7 @@ def reshape(layer, inputs, shape):
     if blob.one_pixel and one_pixel:
         written = Blob.of(shape)
         return [], written.named(blob.name)
-    _refuse(layer, "reshapes what Caffe keeps in shape")
+    refuse(layer, "reshapes what Caffe keeps in shape")
 
 
 def zero_padding(layer, inputs, shape):
@@ -395,18 +365,18 @@ def _activation(layer):
         if getattr(layer, "max_value", None) is not None or getattr(
             layer, "threshold", 0
         ):
-            _refuse(layer, "is a ReLU with a threshold or a largest value")
+            refuse(layer, "is a ReLU with a threshold or a largest value")
         return "relu"
     if kind == "Softmax":
-        channel = 1 if _channels_first() else -1
+        channel = 1 if channels_first() else -1
         if layer.axis not in (channel, len(layer.input.shape) - 1):
-            _refuse(layer, f"works along axis {layer.axis}")
+            refuse(layer, f"works along axis {layer.axis}")
         return "softmax"
     name = keras.activations.serialize(layer.activation)
     if name == "linear":
         return None
     if name not in ACTIVATIONS:
-        _refuse(layer, f"has the `activation` {name!r}")
+        refuse(layer, f"has the `activation` {name!r}")
     return name
 
 
@@ -418,91 +388,9 @@ def _activation_name(name, activation):
     return f"{name}_{activation}"
 
 
-def _adapted(layer, kernel, blob):
-    """The kernel of a convolution for pixels as Caffe has them."""
-    if blob.pixels is None:
-        return kernel
-    std, order = blob.pixels
-    scale = np.divide(1.0, std)
-    if order == "bgr":
-        scale = scale[::-1]
-    scaled = (kernel * scale[:, None]).astype(kernel.dtype)
-    return scaled if order == "bgr" else scaled[:, :, ::-1]
-
-
-def _conv_pads(layer, blob, padding, shape):
-    """Pixels of padding on both sides of each axis."""
-    _check_map(layer, blob)
-    pads = []
-    for axis, out in enumerate(Blob.of(shape).shape[1:]):
-        side, stride = layer.kernel_size[axis], layer.strides[axis]
-        window = layer.dilation_rate[axis] * (side - 1) + 1
-        before, after = blob.margins[axis]
-        size = blob.shape[axis + 1]
-        padded = size + before + after
-        if padding == "same":
-            before += max((out - 1) * stride + window - padded, 0) // 2
-        elif padding not in ("valid", "ceil"):
-            before += padding
-        if (size + 2 * before - window) // stride + 1 != out:
-            _refuse(
-                layer,
-                "pads an image on one side only, see `paddings`; Caffe pads "
-                "both sides and rounds sizes down",
-            )
-        pads.append(before)
-    return tuple(pads)
-
-
-def _pool_size(size, side, stride, pad):
-    """Output pixels of Caffe's pooling, `pooling_layer.cpp:91-106`."""
-    count = -(-(size + 2 * pad - side) // stride) + 1
-    if pad and (count - 1) * stride >= size + pad:
-        count -= 1
-    return count
-
-
-def _sides(both, one, values, left_out=None):
-    """A setting, as one number where the sides are equal."""
-    height, width = values
-    if height != width:
-        return {f"{one}_h": height, f"{one}_w": width}
-    return {} if height == left_out else {both: height}
-
-
-def _check_caffe_pixels(layer, blob):
-    """Refuses what only a convolution could make up for."""
-    _check_map(layer, blob, vectors=True)
-    if any(map(any, blob.margins)):
-        _refuse(layer, "follows a `ZeroPadding2D`, which Caffe does not have")
-    if blob.pixels is not None:
-        std, order = blob.pixels
-        if order != "bgr" or any(value != 1 for value in std):
-            _refuse(
-                layer,
-                "sees pixels in another order or scale than Caffe's, for "
-                "which only a convolution can make up",
-            )
-
-
-def _check_map(layer, blob, vectors=False):
-    if blob.moved and type(layer).__name__ != "Flatten":
-        _refuse(layer, "follows a `Permute`, which Caffe does not have")
-    if blob.shape is None and not vectors:
-        _refuse(layer, "needs a map, and Caffe has a vector there")
-
-
 def _in_caffes_order(blob):
-    return blob.moved or _channels_first()
+    return blob.moved or channels_first()
 
 
 def _array(variable):
     return keras.ops.convert_to_numpy(variable).astype("float32", copy=False)
-
-
-def _channels_first():
-    return keras.config.image_data_format() == "channels_first"
-
-
-def _refuse(layer, reason):
-    raise ValueError(f"layer `{layer.name}` {reason}.")

@@ -114,6 +114,7 @@ LAYERS = {
     "max, clipped": pooling("pool: MAX kernel_size: 2 stride: 2 pad: 1"),
     "max, oblong": pooling("kernel_h: 2 kernel_w: 4 stride: 2 pad_w: 1"),
     "max, of single pixels": pooling("kernel_size: 1 stride: 2"),
+    "max, over the whole map": pooling("kernel_size: 10 stride: 2"),
     "global max": pooling("pool: MAX global_pooling: true"),
     "lrn within": plain(
         "LRN",
