@@ -62,7 +62,7 @@ def AlexNet(
         include_top: Boolean. Whether to include `fc6` and the layers after
             it. Defaults to `True`.
         weights: `None` (random), `"imagenet"` (downloads what was published
-            for `"caffe"`, `"caffenet"` or `"owt"`), or the path of a file of
+            for the architecture, see `weights.PUBLISHED`), or the path of a file of
             Keras (`.weights.h5`, `.keras`), Caffe (`.caffemodel`) or
             torchvision (`.pth`, `.safetensors`). Defaults to `None`.
         input_tensor: Optional Keras tensor to use as image input.
