@@ -62,9 +62,10 @@ def AlexNet(
         include_top: Boolean. Whether to include `fc6` and the layers after
             it. Defaults to `True`.
         weights: `None` (random), `"imagenet"` (downloads what was published
-            for the architecture, see `weights.PUBLISHED`), or the path of a file of
-            Keras (`.weights.h5`, `.keras`), Caffe (`.caffemodel`) or
-            torchvision (`.pth`, `.safetensors`). Defaults to `None`.
+            for the architecture, see `weights.PUBLISHED`), or the path of a
+            file of Keras (`.weights.h5`, `.keras`), Caffe (`.caffemodel`),
+            torchvision or pytorchcv (`.pth`, `.safetensors`). Defaults to
+            `None`.
         input_tensor: Optional Keras tensor to use as image input.
         input_shape: Optional tuple of three integers, without the batch.
             Defaults to the size that the architecture was trained on, 3
