@@ -58,7 +58,7 @@ def convolution(layer, inputs, shape):
 def depthwise(layer, inputs, shape):
     """`DepthwiseConv2D`; one of a single pixel is Caffe's `Scale`."""
     (blob,) = inputs
-    kernel = _array(layer.depthwise_kernel)
+    kernel = _array(layer.kernel)
     check_caffe_pixels(layer, blob)
     if kernel.shape[:2] == (1, 1) and kernel.shape[3] == 1:
         if tuple(layer.strides) == (1, 1):
@@ -209,8 +209,11 @@ def activation(layer, inputs, shape):
         settings = {"negative_slope": layer.negative_slope}
     if kind is None:
         return [], blob
-    if kind == "softmax" and blob.flattened:
-        refuse(layer, "is a softmax of a flattened map")
+    if kind == "softmax":
+        if blob.flattened:
+            refuse(layer, "is a softmax of a flattened map")
+        axis = _caffe_axis(getattr(layer, "axis", -1), shape)
+        settings = {"axis": axis} if axis != 1 else None
     written = dataclasses.replace(Blob.of(shape), flattened=blob.flattened)
     caffe = CaffeLayer(layer.name, ACTIVATIONS[kind], settings=settings)
     return [caffe], written
@@ -227,10 +230,8 @@ def dropout(layer, inputs, shape):
 
 def concatenate(layer, inputs, shape):
     """`Concatenate`."""
-    axis = layer.axis % (len(shape) + 1)
-    if len(shape) == 3 and not channels_first():
-        axis = {3: 1, 1: 2, 2: 3}.get(axis)
-    if axis in (0, None) or any(blob.flattened for blob in inputs):
+    axis = _caffe_axis(layer.axis, shape)
+    if axis == 0 or any(blob.flattened for blob in inputs):
         refuse(layer, "joins along the batch, or flattened maps")
     for blob in inputs:
         check_caffe_pixels(layer, blob)
@@ -368,9 +369,6 @@ def _activation(layer):
             refuse(layer, "is a ReLU with a threshold or a largest value")
         return "relu"
     if kind == "Softmax":
-        channel = 1 if channels_first() else -1
-        if layer.axis not in (channel, len(layer.input.shape) - 1):
-            refuse(layer, f"works along axis {layer.axis}")
         return "softmax"
     name = keras.activations.serialize(layer.activation)
     if name == "linear":
@@ -378,6 +376,14 @@ def _activation(layer):
     if name not in ACTIVATIONS:
         refuse(layer, f"has the `activation` {name!r}")
     return name
+
+
+def _caffe_axis(axis, shape):
+    """Caffe's axis for one of Keras's; the batch is axis 0 in both."""
+    axis %= len(shape) + 1
+    if len(shape) == 3 and not channels_first():
+        return {0: 0, 3: 1, 1: 2, 2: 3}[axis]
+    return axis
 
 
 def _activation_name(name, activation):

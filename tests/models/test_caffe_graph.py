@@ -112,9 +112,10 @@ LAYERS = {
         "pool: AVE kernel_size: 4 stride: 3 pad: 1"
     ),
     "max, clipped": pooling("pool: MAX kernel_size: 2 stride: 2 pad: 1"),
-    "max, oblong": pooling("kernel_h: 2 kernel_w: 4 stride: 2 pad_w: 1"),
+    "max, oblong": pooling(
+        "kernel_h: 2 kernel_w: 4 stride_h: 2 stride_w: 2 pad_h: 0 pad_w: 1"
+    ),
     "max, of single pixels": pooling("kernel_size: 1 stride: 2"),
-    "max, over the whole map": pooling("kernel_size: 10 stride: 2"),
     "global max": pooling("pool: MAX global_pooling: true"),
     "lrn within": plain(
         "LRN",
@@ -122,7 +123,6 @@ LAYERS = {
         "norm_region: WITHIN_CHANNEL }",
     ),
     "lrn of 3": plain("LRN", "lrn_param { local_size: 3 alpha: 3 }"),
-    "lrn by default": plain("LRN"),
     "leaky": plain("ReLU", "relu_param { negative_slope: 0.25 }"),
     "sigmoid": plain("Sigmoid"),
     "tanh": plain("TanH"),
@@ -163,6 +163,33 @@ def test_a_layer_is_that_of_opencv(name, tmp_path):
     )
 
 
+def one_layer(text, folder):
+    """What a layer of a few words makes of a map of 9 x 9 pixels."""
+    net = caffe_nets.Net("one", 9)
+    plain(*text)(net)
+    net.blobs["nobody"] = [np.ones(1, "float32")]
+    prototxt, weights = net.save(folder)
+    x = np.random.default_rng(0).normal(size=(1, 9, 9, 3)).astype("float32")
+    model = load_caffe(weights, prototxt)
+    return x, keras.ops.convert_to_numpy(model(x))
+
+
+def test_a_window_larger_than_the_map(tmp_path):
+    """pooling_layer.cpp:91: ceil((9 - 10) / 2) + 1 is one window."""
+    param = "pooling_param { kernel_size: 10 stride: 2 }"
+    x, y = one_layer(("Pooling", param), tmp_path)
+    np.testing.assert_array_equal(y, x.max(axis=(1, 2), keepdims=True))
+
+
+def test_lrn_by_default(tmp_path):
+    """caffe.proto: windows of 5, alpha 1, beta 0.75, k 1."""
+    x, y = one_layer(("LRN",), tmp_path)
+    # Three channels are all in every window of five.
+    squares = (x**2).sum(axis=-1, keepdims=True)
+    wanted = x / (1 + squares / 5) ** 0.75
+    np.testing.assert_allclose(y, wanted, rtol=1e-5, atol=1e-6)
+
+
 def small_net():
     net = caffe_nets.Net("small", 12)
     x = net.conv("conv1", "data", 4, 3, relu="relu1")
@@ -175,7 +202,9 @@ def small_net():
 def line_of(net, name):
     lines = net.text.splitlines()
     return next(
-        i for i, line in enumerate(lines) if line == f'  name: "{name}"'
+        i
+        for i, line in enumerate(lines)
+        if line.startswith(f'  name: "{name}"')
     )
 
 
