@@ -2,7 +2,7 @@
 
     python examples/ensemble.py --output=runs/ensemble
     python examples/ensemble.py --dataset=cifar10 --architecture=cifar_19 \\
-        --recipe=cifar_19_crops --input_size=24 --epochs=6 \\
+        --recipe=cifar_19_crops --input_size=24 --epochs=5 \\
         --learning_rate=0.004 --schedule=cosine --output=runs/cifar_ensemble
 
 The first trains five narrow networks on the handwritten digits that ship with
@@ -37,7 +37,7 @@ from keras_alexnet.data import evaluation_data
 from keras_alexnet.data import image_size
 from keras_alexnet.disk import replacing
 from keras_alexnet.evaluation import Ensemble
-from keras_alexnet.evaluation import predict_views
+from keras_alexnet.evaluation import answers
 from keras_alexnet.evaluation import top_k_wrong
 from keras_alexnet.studies import paired_difference
 from keras_alexnet.text_table import text_table
@@ -109,9 +109,7 @@ def probabilities(model, data, path):
     """What a network says of all images; kept in a file for the next start."""
     if path.exists():
         return np.load(path, allow_pickle=False)
-    found = np.concatenate(
-        [predict_views(model, images, FLAGS.views) for images, _ in data]
-    )
+    found = answers(model, data, FLAGS.views).probabilities
     with replacing(path) as temporary:
         np.save(temporary, found, allow_pickle=False)
     return found
