@@ -114,17 +114,9 @@ class _Conversion:
         """Assigns the weights, once all layers are built."""
         for old, new in self.copied:
             # A kernel of a dense layer has a row per input of its window.
+            # `Flatten` puts them in one order, whatever the data format.
             for source, target in zip(old.weights, new.weights, strict=True):
-                target.assign(self._fitted(source, target))
-
-    def _fitted(self, source, target):
-        if source.shape == target.shape:
-            return source
-        height, width, channels, units = target.shape
-        if _channels_first():
-            kernel = ops.reshape(source, (channels, height, width, units))
-            return ops.transpose(kernel, (1, 2, 0, 3))
-        return ops.reshape(source, target.shape)
+                target.assign(ops.reshape(source, target.shape))
 
     def _flattened(self, layer):
         before, after = layer.input.shape, layer.output.shape

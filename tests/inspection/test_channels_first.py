@@ -40,9 +40,9 @@ def in_last(function, *arguments):
 @pytest.mark.parametrize(
     "function",
     [
-        lambda m, x: inspection.gradient(m, x, "conv3", 5, (2, 1)),
+        lambda m, x: inspection.gradient(m, x, "conv3", None, (2, 1)),
         lambda m, x: inspection.deconvnet(m, x, "conv5", 5),
-        lambda m, x: inspection.guided_backpropagation(m, x, "conv4", 3),
+        lambda m, x: inspection.guided_backpropagation(m, x, "conv4"),
     ],
 )
 def test_signals_sent_back(function, pair):
@@ -74,7 +74,6 @@ def test_other_maps(pair):
     wanted = in_last(inspection.top_patches, last, images, "conv2", [3], 2)
     np.testing.assert_allclose(found.patches, wanted.patches, atol=1e-6)
     assert inspection.occlusion(first, x[0], stride=40).label.shape == (3, 3)
-    # Of the classes the two layouts differ, by the order of the flattening.
     dense = to_fully_convolutional(first)
     np.testing.assert_allclose(
         keras.ops.convert_to_numpy(dense(x))[:, :, 0, 0],
