@@ -133,8 +133,9 @@ def curves(run):
         )
     boxes = "".join(f"<div>{chart}</div>" for chart in charts)
     return f'<div class="charts">{boxes}</div>' + paragraph(
-        "Training errors are means over the epoch, of augmented images, with "
-        "dropout; validation errors are those at its end.",
+        "Training errors are means over the epoch, while weights change, with "
+        "the recipe's augmentation and the network's dropout. Validation "
+        "errors are those at its end.",
         "soft",
     )
 

@@ -277,6 +277,7 @@ def test_arrays_must_be_given(run, tmp_path):
         write_report(changed(run, tmp_path, source="arrays"))
 
 
+@pytest.mark.slow
 def test_the_example(run, tmp_path):
     directory = copied(run, tmp_path)
 
