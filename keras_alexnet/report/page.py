@@ -39,7 +39,8 @@ circle { stroke: none !important; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .92rem; }
 th, td { text-align: left; padding: .2rem .6rem .2rem 0;
-  border-bottom: 1px solid var(--line); vertical-align: top; }
+  border-bottom: 1px solid var(--line); vertical-align: top;
+  overflow-wrap: normal; }
 td:first-child { white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums;
   white-space: nowrap; }
@@ -47,7 +48,8 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums;
   white-space: nowrap; }
 .matrix td { text-align: right; }
 .images figure { margin: 0; width: 13rem; flex: 0 1 13rem; }
-@media (max-width: 30rem) { .images figure { flex: 1 1 100%; width: 100%; } }
+@media (max-width: 30rem) { .images figure { flex: 1 1 100%; width: 100%; }
+  table { font-size: .82rem; } th, td { padding-right: .45rem; } }
 .images .pair { display: flex; gap: 4px; }
 .images .pair img { width: calc(50% - 2px); image-rendering: auto; }
 .kernels figure { margin: 0 0 .8rem; }

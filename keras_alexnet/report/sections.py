@@ -161,7 +161,7 @@ def classes(found):
     rows = sorted(
         found.errors().per_class(), key=lambda row: -row["top1_error"]
     )
-    cells = [("class", "n", "top-1 error %", "95 % interval")]
+    cells = [("class", "n", "top-1 %", "95 % interval")]
     for row in rows:
         low, high = row["top1_interval"]
         cells.append(
