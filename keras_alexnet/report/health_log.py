@@ -104,7 +104,10 @@ class HealthLog(keras.callbacks.Callback):
                 api = _api()
                 values = {k: _plain(v) for k, v in self.hparams.items()}
                 api.hparams_config(
-                    [api.HParam(name) for name in values],
+                    [
+                        api.HParam(name, api.Discrete([value]))
+                        for name, value in values.items()
+                    ],
                     [api.Metric("epoch/loss"), api.Metric("epoch/val_loss")]
                     + [api.Metric("epoch/val_top1_error")],
                 )

@@ -62,6 +62,11 @@ def test_where_people_look(tmp_path):
         # Cards of the first page of each of the three kinds.
         for text in ("answers", "dead_units", "epoch", "kernels"):
             assert text in shown, f"{text} is not on the page"
+        shown, console = browse(
+            f"{address}#hparams", tmp_path, "--dump-dom", timeout=120
+        )
+        assert not [line for line in console if ":ERROR:" in line]
+        assert "learning_rate" in shown and "epoch/loss" in shown
         scalars = asked(address, "plugin/scalars/tags")["health"]
         assert {"epoch/loss", "update_ratio/conv1/kernel"} <= set(scalars)
         images = asked(address, "plugin/images/tags")["health"]
