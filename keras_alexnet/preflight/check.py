@@ -56,7 +56,9 @@ def check(model, data, source=None, examples=1000):
         A `Preflight`; print it. Its `findings` are empty if all is well.
 
     Raises:
-        ValueError: If `data` is something else, or there is no batch.
+        ValueError: If `model` is not functional; if `data` is something else,
+            has no batch, or images of another size than the model takes; or
+            if `examples` is negative.
 
     Example:
 
@@ -69,8 +71,10 @@ def check(model, data, source=None, examples=1000):
     ['pixels_too_small', 'pixels_not_centered', 'signal_faded', 'norm_idle']
     """
     start = time.monotonic()
+    _check_arguments(model, examples)
     source = source or getattr(data, "source", None)
     images, labels = _first_batch(data)
+    _check_size(model, images)
     architecture = getattr(model, "architecture", None)
     findings, facts = [], []
     labels, wrong = _labels(model, labels, len(images))
@@ -104,6 +108,32 @@ def check(model, data, source=None, examples=1000):
         facts.append(_compared(source, examples))
     seconds = time.monotonic() - start
     return Preflight(tuple(findings), tuple(filter(None, facts)), seconds)
+
+
+def _check_arguments(model, examples):
+    if not getattr(model, "inputs", None) or not getattr(model, "outputs", 0):
+        raise ValueError(
+            "`model` must be a functional or sequential `keras.Model` whose "
+            f"input shape is known. Received: {type(model).__name__}"
+        )
+    if not isinstance(examples, int) or examples < 0:
+        raise ValueError(
+            "`examples` must be an integer, 0 or more. "
+            f"Received: examples={examples!r}"
+        )
+
+
+def _check_size(model, images):
+    wanted = tuple(model.inputs[0].shape[1:])
+    if len(wanted) != 3 or any(
+        want not in (None, have)
+        for want, have in zip(wanted, images.shape[1:], strict=True)
+    ):
+        raise ValueError(
+            f"The model takes images of shape {wanted}. "
+            '`evaluation_data(..., view="center")` gives such. Received: '
+            f"images of shape {images.shape[1:]}"
+        )
 
 
 def _first_batch(data):

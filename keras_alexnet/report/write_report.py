@@ -57,7 +57,8 @@ def write_report(
 
     Raises:
         ValueError: If the directory is not one of a training that has ended,
-            is damaged, or the images are not there or of other classes.
+            is damaged, or the images are not there or of other classes; or if
+            an argument is out of its range.
 
     Example:
 
@@ -72,6 +73,10 @@ def write_report(
     # Imported here: it needs TensorFlow's input pipelines.
     from keras_alexnet.report.images import TestImages
 
+    if not isinstance(count, int) or count < 0:
+        raise ValueError(
+            f"`count` must be an integer, 0 or more. Received: count={count!r}"
+        )
     run = read_run(directory)
     model = run.model()
     tests = TestImages(run, model, source, data_dir, split)

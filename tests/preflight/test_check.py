@@ -267,6 +267,30 @@ def test_wrong_data(data, match):
         check(network(UNIT), data)
 
 
+@pytest.mark.parametrize(
+    "model, options, match",
+    [
+        (keras.Sequential(), {}, "must be a functional.*Sequential"),
+        (None, {}, "must be a functional.*NoneType"),
+        ("a network", {"examples": -1}, "`examples` must be an integer.*=-1"),
+        (
+            "a network",
+            {"examples": None},
+            "`examples` must be an integer.*=None",
+        ),
+        (
+            "a network",
+            {},
+            r"takes images of shape \(99, 99, 3\).*\(64, 64, 3\)",
+        ),
+    ],
+)
+def test_wrong_arguments(model, options, match):
+    model = network(UNIT) if model == "a network" else model
+    with pytest.raises(ValueError, match=match):
+        check(model, (photos(size=64), LABELS), **options)
+
+
 def test_what_is_printed():
     finding = Finding("x", "This is wrong.", "Do that.")
     text = str(Preflight((finding,), ("loss 1.00",), 0.25))

@@ -272,6 +272,12 @@ def test_images_that_are_others(run, tmp_path):
         write_report(directory, source=load_source(three))
 
 
+@pytest.mark.parametrize("count", [-1, 2.5])
+def test_wrong_count(run, count):
+    with pytest.raises(ValueError, match=f"`count` must be.*count={count}"):
+        write_report(run, count=count)
+
+
 def test_arrays_must_be_given(run, tmp_path):
     with pytest.raises(ValueError, match="Give them as `source`"):
         write_report(changed(run, tmp_path, source="arrays"))
