@@ -58,7 +58,8 @@ class CeilMaxPooling2D(CeilPooling, keras.layers.MaxPooling2D):
         shape = ops.shape(inputs)
         for axis, pad in self.pads(shape).items():
             pads[axis] = pad
-        if any(pad != (0, 0) for pad in pads):
+        # A side that is known only when the graph runs may need some, too.
+        if any(not isinstance(n, int) or n for pad in pads for n in pad):
             lowest = float("-inf")
             inputs = ops.pad(inputs, pads, constant_values=lowest)
         return super().call(inputs)

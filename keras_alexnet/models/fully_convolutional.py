@@ -155,7 +155,8 @@ class _Conversion:
                 "differ a little from those of the model.",
                 stacklevel=2,
             )
-        color = mean.mean(axis=axes).tolist()
+        # Summed in 32 bits, it would be off by a hundredth of a grey level.
+        color = mean.mean(axis=axes, dtype="float64").tolist()
         return layer.from_config(
             {**layer.get_config(), "per_pixel": False, "mean": color}
         )

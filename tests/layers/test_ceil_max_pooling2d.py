@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from checks import check_layer
@@ -45,6 +46,17 @@ def test_padding_matches_pytorch(size, pool_size, strides, padding):
     got = np.asarray(layer(x)).transpose(0, 3, 1, 2)
     assert layer.compute_output_shape(x.shape)[1:3] == want.shape[2:]
     np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("size", [(7, 7), (8, 8), (8, 11)])
+def test_sizes_that_only_the_graph_knows(size):
+    inputs = keras.Input((None, None, 2))
+    model = keras.Model(inputs, CeilMaxPooling2D(3, 2)(inputs))
+    x = np.random.default_rng(0).normal(size=(2, *size, 2)).astype("float32")
+    np.testing.assert_array_equal(
+        model.predict(x, verbose=0),
+        keras.ops.convert_to_numpy(CeilMaxPooling2D(3, 2)(x)),
+    )
 
 
 def test_layer_contract(tmp_path):
