@@ -4,7 +4,9 @@ import dataclasses
 
 import keras
 
-from keras_alexnet.models import AlexNet
+from keras_alexnet.models import GOOGLENET
+from keras_alexnet.models import build_network
+from keras_alexnet.models import with_width
 from keras_alexnet.models.presets import resolve_architecture
 
 CLASSES = 10
@@ -31,11 +33,26 @@ def small(preset, **changes):
     return dataclasses.replace(architecture, **{**narrow, **changes})
 
 
+def small_inception(**changes):
+    """GoogLeNet of three modules with a few filters, on images of 40 pixels."""
+    modules = with_width(GOOGLENET, 1 / 32).modules
+    small = {
+        "modules": tuple(m for m in modules if m[0] in ("3b", "4a", "4d")),
+        "stem": (4, 4, 8),
+        "stem_stride": 1,
+        "input_size": 40,
+        "pools_after": ("3b", "4d"),
+        "auxiliary_filters": 4,
+        "auxiliary_units": 8,
+    }
+    return dataclasses.replace(GOOGLENET, **{**small, **changes})
+
+
 def build(architecture, seed=1, **options):
     """The network, with random weights."""
     keras.utils.set_random_seed(seed)
     options = {"classes": CLASSES, **options}
-    return AlexNet(architecture=architecture, **options)
+    return build_network(architecture, **options)
 
 
 def predict(model, x):

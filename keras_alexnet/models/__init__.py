@@ -30,6 +30,9 @@ from keras_alexnet.models.fully_convolutional import (
 )
 from keras_alexnet.models.geometry import sizes as sizes
 from keras_alexnet.models.googlenet import GoogLeNet as GoogLeNet
+from keras_alexnet.models.googlenet import (
+    without_auxiliary as without_auxiliary,
+)
 from keras_alexnet.models.imagenet import (
     decode_predictions as decode_predictions,
 )

@@ -115,6 +115,7 @@ def AlexNet(
         classifier_activation if include_top else None,
         Architecture,
         default="paper",
+        published="caffe",
     )
     image = image_input(
         architecture,

@@ -12,7 +12,7 @@ from keras_alexnet.models.pretrained import read_weights
 
 
 def weights_and_architecture(
-    weights, architecture, classes, activation, kind, default
+    weights, architecture, classes, activation, kind, default, published
 ):
     """Reads weights, and finds out what is to be built.
 
@@ -23,6 +23,7 @@ def weights_and_architecture(
         activation: Of the last layer, or `None` without one.
         kind: `Architecture` or `InceptionArchitecture`, what can be built.
         default: String, the architecture without weights.
+        published: String, the architecture that `weights="imagenet"` means.
 
     Returns:
         Tuple: the `TrainedWeights` or `None`, the classes or `None`, and the
@@ -36,7 +37,7 @@ def weights_and_architecture(
     found = None
     if weights is not None:
         _check_activation(activation)
-        found = read_weights(weights, architecture)
+        found = read_weights(weights, architecture or published)
         classes = classes or found.classes
         architecture = architecture or _known_architecture(found)
     architecture = resolve_architecture(architecture or default)

@@ -63,7 +63,7 @@ def activation_bytes(model):
 
     >>> from keras_alexnet import AlexNet
     >>> activation_bytes(AlexNet())
-    6347968
+    5039040
     """
     free = (
         keras.layers.InputLayer,

@@ -108,6 +108,7 @@ def GoogLeNet(
         classifier_activation if include_top else None,
         InceptionArchitecture,
         default="googlenet",
+        published="googlenet",
     )
     if auxiliary and not include_top:
         raise ValueError(
@@ -143,6 +144,34 @@ def GoogLeNet(
     if found is not None:
         assign_weights(model, found)
     return model
+
+
+def without_auxiliary(model):
+    """The same network without its auxiliary classifiers, for prediction.
+
+    Args:
+        model: A `Network` that `GoogLeNet` built, which stays as it is. Both
+            share their weights.
+
+    Returns:
+        A `Network` of one output, not compiled; `model` itself if it has but
+        one.
+
+    Example:
+
+    >>> from keras_alexnet.models import GoogLeNet
+    >>> model = GoogLeNet(auxiliary=True)
+    >>> model.count_params(), without_auxiliary(model).count_params()
+    (13378280, 6998552)
+    """
+    if len(model.outputs) == 1:
+        return model
+    return Network(
+        model.inputs[0],
+        model.outputs[0],
+        name=model.name,
+        architecture=model.architecture,
+    )
 
 
 def _classifiers(x, heads, architecture, classes, activation):

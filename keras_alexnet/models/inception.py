@@ -129,12 +129,30 @@ class InceptionArchitecture:
                 "`modules` must hold a name and six numbers of kernels each. "
                 f"Received: modules={self.modules}"
             )
+        if len(self.auxiliary_after) > 2:
+            raise ValueError(
+                "`auxiliary_after` must name two modules at most: the last "
+                "classifier is the third. Received: "
+                f"auxiliary_after={self.auxiliary_after}"
+            )
         for name in ("pools_after", "auxiliary_after"):
             if not set(getattr(self, name)) <= set(self.module_names):
                 raise ValueError(
                     f"`{name}` must name modules among {self.module_names}. "
                     f"Received: {name}={getattr(self, name)}"
                 )
+
+    def __getattr__(self, name):
+        # What is asked for here is what an `Architecture` has.
+        raise AttributeError(
+            f"{type(self).__name__} has no `{name}`. A GoogLeNet is no chain "
+            "of layers; what needs one takes an `Architecture`."
+        )
+
+    @property
+    def columns(self):
+        """One: a GoogLeNet is not divided."""
+        return 1
 
     @property
     def module_names(self):
@@ -155,7 +173,7 @@ class InceptionArchitecture:
                 heads += 1
                 parts = "conv fc classifier".split()
                 names += [f"loss{heads}_{part}" for part in parts]
-        return (*names, f"loss{heads + 1}_classifier")
+        return (*names, "loss3_classifier")
 
     @property
     def first_layer(self):

@@ -83,7 +83,7 @@ class Network(keras.Model):
         main, *others = y_pred
         total = super().compute_loss(x, y, main, sample_weight, training)
         if training:
-            loss = keras.losses.get(self.loss)
+            loss = _mean_loss(self.loss)
             losses = [loss(y, output, sample_weight) for output in others]
             total += self.architecture.auxiliary_weight * sum(losses)
         return total
@@ -191,6 +191,23 @@ def class_count(model):
     """
     shape = model.output_shape
     return (shape[0] if isinstance(shape, list) else shape)[-1]
+
+
+class _MeanLoss(keras.losses.Loss):
+    """The mean of a function of labels and outputs, over a batch."""
+
+    def __init__(self, function):
+        super().__init__(name="auxiliary_loss")
+        self._function = function
+
+    def call(self, y_true, y_pred):
+        return self._function(y_true, y_pred)
+
+
+def _mean_loss(identifier):
+    """The `keras.losses.Loss` that `compile` makes of its argument."""
+    loss = keras.losses.get(identifier)
+    return loss if isinstance(loss, keras.losses.Loss) else _MeanLoss(loss)
 
 
 @functools.cache

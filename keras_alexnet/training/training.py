@@ -21,6 +21,7 @@ from keras_alexnet.distribution.workers import worker_folder
 from keras_alexnet.evaluation.views import evaluate
 from keras_alexnet.models.architecture import Architecture
 from keras_alexnet.models.build_network import build_network
+from keras_alexnet.models.googlenet import without_auxiliary
 from keras_alexnet.models.inception import InceptionArchitecture
 from keras_alexnet.models.load_network import load_network
 from keras_alexnet.models.network import class_count
@@ -126,7 +127,8 @@ def train(
         architecture: An `Architecture` or `InceptionArchitecture`, or a
             preset's name. Defaults to that of `weights`, and to `"paper"`
             without them. A GoogLeNet is trained with its auxiliary
-            classifiers, unless its `auxiliary_after` is empty.
+            classifiers, unless its `auxiliary_after` is empty; what is
+            returned and saved is without them.
         recipe: A `Recipe`, or a preset's name. Defaults to `"small_data"`.
         directory: Path for backups, logs and, at the end, `alexnet.keras`.
             Defaults to `None`: nothing is written.
@@ -245,7 +247,8 @@ def train(
         ).history
         if keeper:
             keeper.restore()
-        model = on_one_device(model)
+        # Auxiliary classifiers serve training only.
+        model = without_auxiliary(on_one_device(model))
     if directory is not None:
         directory = pathlib.Path(directory)
         folder = directory

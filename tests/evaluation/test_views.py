@@ -288,8 +288,7 @@ def test_fifty_views_by_hand():
 
 
 def test_scales_are_averaged():
-    x = np.full((1, 6, 6, 1), 0.25, "float32")
-    x[0, :3] = 0.75
+    x = ramp(6)
     single = [
         predict_views(corner_model(), x, "center", scales=[side])
         for side in (6, 12)

@@ -6,23 +6,25 @@ import pytest
 from small_networks import build
 from small_networks import predict
 from small_networks import small
+from small_networks import small_inception
 
 from keras_alexnet.models import CIFAR_13
 from keras_alexnet.models import CIFAR_18
 from keras_alexnet.models import PAPER
 from keras_alexnet.models import VGG_A
-from keras_alexnet.models import GoogLeNet
 from keras_alexnet.models import dense_network
 from keras_alexnet.models import with_width
 
 VGG = dataclasses.replace(
-    with_width(VGG_A, 1 / 16), initial_stds=("he",) * 10 + (0.05,)
+    with_width(VGG_A, 1 / 16), initial_stds=("he",) * 10 + (5e-4,)
 )
 NETWORKS = {
     # One fully connected layer in two groups.
     "paper": small("paper", cross=("conv3", "fc6")),
     "vgg_a": dataclasses.replace(VGG, input_size=64),
-    "cifar_18": CIFAR_18,
+    "cifar_18": dataclasses.replace(
+        CIFAR_18, initial_stds=("he",) * 3 + (1e-3,)
+    ),
 }
 
 
@@ -39,7 +41,7 @@ def test_one_position_gives_the_outputs_of_the_network(name):
     wanted = predict(model, x)
     assert wanted.std() > 1e-4
     np.testing.assert_allclose(
-        predict(dense_network(model), x), wanted, atol=2e-6
+        predict(dense_network(model), x), wanted, atol=5e-6
     )
 
 
@@ -57,31 +59,33 @@ def test_scores_are_averaged_over_positions_before_the_softmax():
     wanted = np.exp(mean) / np.exp(mean).sum(axis=1, keepdims=True)
     assert np.abs(scores[0] - scores[1]).max() > 1e-3
     np.testing.assert_allclose(
-        predict(dense_network(model), x), wanted, atol=2e-6
+        predict(dense_network(model), x), wanted, atol=5e-6
     )
 
 
-def test_a_mean_image_becomes_its_color():
-    model = build(small("paper"), include_preprocessing=True)
-    mean = np.random.default_rng(1).uniform(0, 255, (99, 99, 3))
-    first = model.get_layer("preprocessing")
-    first.set_mean(mean)
-    found = dense_network(model)
-    layer = next(x for x in found.layers if x.name == "preprocessing")
-    assert not layer.per_pixel
-    np.testing.assert_allclose(layer.mean, mean.mean((0, 1)), rtol=1e-4)
-    first.set_mean(np.broadcast_to(mean.mean((0, 1)), mean.shape))
+def test_googlenet_at_all_positions():
+    model = build(small_inception(auxiliary_after=()))
+    dense = dense_network(model)
+    x = images(40) - 120
+    np.testing.assert_allclose(predict(dense, x), predict(model, x), atol=5e-6)
+    found = predict(dense, images(61))
     np.testing.assert_allclose(
-        predict(found, images(99)), predict(model, images(99)), atol=1e-5
+        dense.predict_on_batch(images(61)), found, atol=5e-6
+    )
+
+
+def test_auxiliary_classifiers_are_left_out():
+    model = build(small_inception(), auxiliary=True)
+    x = images(40) - 120
+    np.testing.assert_allclose(
+        predict(dense_network(model), x),
+        keras.ops.convert_to_numpy(model(x)[0]),
+        atol=5e-6,
     )
 
 
 def test_what_is_no_convolution_is_refused():
-    with pytest.raises(ValueError, match="unshared=.'conv3', 'conv4'"):
+    with pytest.raises(ValueError, match="'conv3' has another kernel at every"):
         dense_network(build(CIFAR_13))
-    with pytest.raises(ValueError, match="must have its top.*'fc8'"):
+    with pytest.raises(ValueError, match="`model` must have its top"):
         dense_network(build(with_width(PAPER, 1 / 16), include_top=False))
-    with pytest.raises(TypeError, match="takes images of any size"):
-        dense_network(GoogLeNet(classes=3))
-    with pytest.raises(ValueError, match="must carry its architecture"):
-        dense_network(keras.Sequential([keras.Input((2,))]))

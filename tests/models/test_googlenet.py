@@ -14,7 +14,10 @@ from keras_alexnet.models import InceptionArchitecture
 from keras_alexnet.models import build_network
 from keras_alexnet.models import load_weights
 from keras_alexnet.models import multiply_adds
+from keras_alexnet.models import sizes
 from keras_alexnet.models import with_width
+from keras_alexnet.models import without_auxiliary
+from keras_alexnet.models import without_norms
 from keras_alexnet.models.difference import different_computations
 from keras_alexnet.weights.kernel_layouts import conv_to_oihw
 from keras_alexnet.weights.kernel_layouts import dense_to_oi
@@ -228,6 +231,17 @@ def test_files_with_and_without_auxiliary_classifiers(tmp_path):
         load_weights(changed, tmp_path / "net.weights.h5")
 
 
+def test_auxiliary_classifiers_are_left_out_for_prediction():
+    model = small(auxiliary=True)
+    plain = without_auxiliary(model)
+    assert plain.architecture == SMALL
+    assert plain.count_params() == small().count_params()
+    np.testing.assert_array_equal(
+        predict(plain, images()), keras.ops.convert_to_numpy(model(images())[0])
+    )
+    assert without_auxiliary(plain) is plain
+
+
 def test_any_size_without_auxiliary_classifiers():
     model = GoogLeNet(
         architecture=SMALL, input_shape=(None, None, 3), classes=10
@@ -275,6 +289,15 @@ def test_other_kinds_of_architectures_are_refused():
     assert model.output_shape == (None, 3)
 
 
+def test_what_needs_a_chain_of_layers_says_so():
+    with pytest.raises(AttributeError, match="no `conv_names`. A GoogLeNet is"):
+        sizes(GOOGLENET)
+    with pytest.raises(AttributeError, match="takes an `Architecture`"):
+        without_norms(GOOGLENET)
+    assert not hasattr(GOOGLENET, "stages")
+    assert GOOGLENET.columns == 1
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
@@ -282,7 +305,8 @@ def test_other_kinds_of_architectures_are_refused():
         ({"stem": (64, 64)}, "`stem` must have three"),
         ({"modules": (("3a", 1),)}, "`modules` must hold a name and six"),
         ({"pools_after": ("6a",)}, "`pools_after` must name modules"),
-        ({"auxiliary_after": ("6a",)}, "`auxiliary_after` must name"),
+        ({"auxiliary_after": ("6a",)}, "`auxiliary_after` must name modul"),
+        ({"auxiliary_after": ("3a", "4a", "4d")}, "must name two modules at"),
         ({"initialization": "torch"}, "`initialization` must be one of"),
         ({"lrn_convention": "avg"}, "`lrn_convention` must be one of"),
         ({"channel_order": "gbr"}, "`channel_order` must be one of"),

@@ -39,6 +39,8 @@ def test_the_papers_values():
         "warmup_epochs": 0.0,
         "milestones": (),
         "weight_decays": (),
+        "power": None,
+        "scales": None,
     }
 
 
