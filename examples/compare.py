@@ -12,7 +12,10 @@ published. Two studies train:
 
 "accuracy": narrow networks of each kind, by one recipe and for as many epochs,
 on small images of Imagenette. "norms": VGG's A and A-LRN, and GoogLeNet with
-and without its two norms, on CIFAR-10.
+and without its two norms, on CIFAR-10; what those norms cost in time and
+memory at 224 pixels is measured by
+
+    python examples/compare.py --study=norm_cost
 
 Each measurement and each network that is trained leaves a small file in
 `--results`. What is there is not done again, and a training that was
@@ -27,6 +30,7 @@ import logging
 import os
 import pathlib
 import platform
+import statistics
 import time
 
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
@@ -43,6 +47,7 @@ from keras_alexnet.studies import Experiment
 from keras_alexnet.studies import compare_results
 from keras_alexnet.studies import measure
 from keras_alexnet.studies import read_results
+from keras_alexnet.studies import time_ratios
 from keras_alexnet.studies import with_training_share
 from keras_alexnet.training import SMALL_DATA_RECIPE
 from keras_alexnet.visualization import plot_tradeoff
@@ -51,7 +56,10 @@ NAMES = [member.name for member in FAMILY]
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum(
-    "study", "cost", ["cost", "accuracy", "norms"], "What is done."
+    "study",
+    "cost",
+    ["cost", "norm_cost", "accuracy", "norms"],
+    "What is done.",
 )
 flags.DEFINE_multi_enum(
     "networks", None, NAMES, "Of which networks; by default of all."
@@ -79,8 +87,8 @@ UNTRAINED = {"resnet50": "not run"}
 
 def folder():
     """Trainings of other lengths, widths or images are other results."""
-    if FLAGS.study == "cost":
-        return pathlib.Path(FLAGS.results) / "cost"
+    if FLAGS.study in ("cost", "norm_cost"):
+        return pathlib.Path(FLAGS.results) / FLAGS.study
     name = f"{FLAGS.study}-{input_size()}px-width{FLAGS.width:g}"
     name += f"-share{FLAGS.share:g}-{FLAGS.epochs}epochs"
     return pathlib.Path(FLAGS.results) / name
@@ -125,6 +133,44 @@ def measure_costs():
         print(f"{member.name}: measured", flush=True)
 
 
+# Two networks each, without and with norms.
+NORMS = {
+    "vgg": (models.VGG_A, models.VGG_A_LRN),
+    "googlenet": (
+        dataclasses.replace(models.GOOGLENET, norms=()),
+        models.GOOGLENET,
+    ),
+}
+
+
+def measure_norms():
+    done = read_results(folder())
+    for name in NORMS.keys() - done.keys():
+        keras.backend.clear_session()
+        plain, normed = map(models.build_network, NORMS[name])
+        keep(
+            name,
+            {
+                "ratios": time_ratios(plain, normed, repeats=FLAGS.repeats),
+                "activation_bytes": [
+                    models.activation_bytes(model) for model in (plain, normed)
+                ],
+            },
+        )
+
+
+def print_norms():
+    for name, runs in read_results(folder()).items():
+        ratios = sorted(runs[0]["ratios"])
+        plain, normed = runs[0]["activation_bytes"]
+        print(
+            f"{name:10} with norms takes {statistics.median(ratios):.2f} "
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f}, n = {len(ratios)}) times "
+            f"as long, and {normed / 1e6:.1f} MB per image in place of "
+            f"{plain / 1e6:.1f}"
+        )
+
+
 def small(architecture):
     """A narrow network for small images."""
     architecture = models.with_width(architecture, FLAGS.width)
@@ -141,13 +187,9 @@ def small(architecture):
 def contestants():
     """Dict of a name to what is trained under it."""
     if FLAGS.study == "norms":
-        without = dataclasses.replace(models.GOOGLENET, norms=())
-        found = {
-            "A": models.VGG_A,
-            "A-LRN": models.VGG_A_LRN,
-            "GoogLeNet without norms": without,
-            "GoogLeNet": models.GOOGLENET,
-        }
+        names = ("A", "A-LRN", "GoogLeNet without norms", "GoogLeNet")
+        networks = (*NORMS["vgg"], *NORMS["googlenet"])
+        found = dict(zip(names, networks, strict=True))
     else:
         found = {
             member.name: models.resolve_architecture(member.name)
@@ -300,6 +342,10 @@ def main(_):
         if not FLAGS.tables:
             measure_costs()
         print_costs()
+    elif FLAGS.study == "norm_cost":
+        if not FLAGS.tables:
+            measure_norms()
+        print_norms()
     else:
         if not FLAGS.tables:
             train_all()

@@ -19,6 +19,7 @@ import keras_alexnet  # noqa: F401
 from keras_alexnet.data import evaluation_data
 from keras_alexnet.data import image_size
 from keras_alexnet.evaluation import evaluate
+from keras_alexnet.models import dense_network
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string("model", None, "A .keras file.", required=True)
@@ -27,8 +28,14 @@ flags.DEFINE_string("split", "test", "The split to measure errors on.")
 flags.DEFINE_multi_enum(
     "views",
     ["center", "ten"],
-    ["center", "ten", "nine"],
+    ["center", "ten", "nine", "fifty", "googlenet", "dense"],
     "Views of each image to average.",
+)
+flags.DEFINE_multi_integer(
+    "scales",
+    None,
+    "Pixels of the shorter side; views at all of these are averaged.",
+    lower_bound=1,
 )
 flags.DEFINE_enum(
     "order",
@@ -47,15 +54,16 @@ def main(_):
         source,
         FLAGS.split,
         batch_size=FLAGS.batch_size,
-        resize=image_size(model),
+        resize=max(FLAGS.scales) if FLAGS.scales else image_size(model),
     )
     for views in FLAGS.views:
         errors = evaluate(
-            model,
+            dense_network(model) if views == "dense" else model,
             data,
             views,
             order=FLAGS.order,
             class_names=source.class_names,
+            scales=FLAGS.scales,
         )
         print(errors)
         if FLAGS.per_class:

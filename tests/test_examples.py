@@ -74,3 +74,14 @@ def test_train_then_evaluate(folder, tmp_path):
     top1 = f"top-1 error {100 * results['ten']['top1_error']:5.1f} %"
     assert top1 in printed
     assert "red" in printed
+    printed = run(
+        "evaluate.py",
+        f"--model={output / 'alexnet.keras'}",
+        f"--dataset={folder}",
+        "--views=dense",
+        "--scales=40",
+        "--scales=46",
+        "--on_error=skip",
+        "--noper_class",
+    )
+    assert "dense views, n = 8" in printed

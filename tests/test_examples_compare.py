@@ -51,6 +51,20 @@ def test_norms_from_kept_results(tmp_path):
     assert (plain["difference"], lrn["pairs"]) == ("", "2")
 
 
+def test_costs_of_norms_from_kept_results(tmp_path):
+    keep(
+        tmp_path / "norm_cost",
+        "vgg",
+        0,
+        ratios=[1.5, 1.0, 2.0],
+        activation_bytes=[1_000_000, 3_000_000],
+    )
+    flags = ("--study=norm_cost", "--tables", f"--results={tmp_path}")
+    printed = run("compare.py", *flags)
+    assert "takes 1.50 (1.00 to 2.00, n = 3) times as long" in printed
+    assert "3.0 MB per image in place of 1.0" in printed
+
+
 @pytest.mark.slow
 def test_networks_are_trained_once_and_compared(tmp_path):
     pytest.importorskip("sklearn", reason="the digits ship with it")

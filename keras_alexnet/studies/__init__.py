@@ -14,6 +14,7 @@ from keras_alexnet.studies.experiments import Experiment as Experiment
 from keras_alexnet.studies.family import FAMILY as FAMILY
 from keras_alexnet.studies.family import Member as Member
 from keras_alexnet.studies.family import measure as measure
+from keras_alexnet.studies.family import time_ratios as time_ratios
 from keras_alexnet.studies.intervals import Interval as Interval
 from keras_alexnet.studies.intervals import (
     paired_difference as paired_difference,

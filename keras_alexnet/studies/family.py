@@ -51,7 +51,7 @@ FAMILY = (
     Member("caffenet", 42.6, 19.6, "center", "Caffe, bvlc_reference_caffenet"),
     Member("owt", 43.5, 20.9, "center", "torchvision, AlexNet_Weights"),
     Member("alexnet_ptcv", 38.5, 16.6, "center", "pytorchcv, README"),
-    Member("zfnet", 38.4, 16.5, "ten views", "Zeiler, Fergus 2014, Table 3"),
+    Member("zfnet", 38.4, 16.5, "not stated", "Zeiler, Fergus 2014, Table 3"),
     Member(
         "zfnet_512", 37.5, 16.0, "ten views", "Zeiler, Fergus 2014, Table 3"
     ),
@@ -111,6 +111,46 @@ def measure(model, batch_size=16, repeats=5):
     }
 
 
+def time_ratios(first, second, batch_size=4, repeats=9):
+    """How much longer one network takes than another, measured in turn.
+
+    Whatever else the machine does meets both alike, since their predictions
+    alternate.
+
+    Args:
+        first, second: `keras.Model`s of one input shape, which is fixed.
+        batch_size: Integer, images of a prediction. Defaults to `4`.
+        repeats: Integer, pairs that are timed, after two others. Defaults to
+            `9`.
+
+    Returns:
+        List of floats, the seconds of `second` over those of `first`, one per
+        pair.
+
+    Raises:
+        ValueError: If the input shapes differ.
+
+    Example:
+
+    >>> from keras_alexnet.models import CIFARNet
+    >>> nets = CIFARNet(architecture="cifar_19"), CIFARNet(
+    ...     architecture="cifar_18")
+    >>> len(time_ratios(*nets, repeats=3))
+    3
+    """
+    if first.input_shape != second.input_shape:
+        raise ValueError(
+            "`first` and `second` must take images of one shape. Received: "
+            f"{first.input_shape} and {second.input_shape}"
+        )
+    images = _images(first, batch_size)
+    pairs = [
+        [_time(model, images) for model in (first, second)]
+        for _ in range(2 + repeats)
+    ]
+    return [b / a for a, b in pairs[2:]]
+
+
 def _file_bytes(model):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "net.weights.h5"
@@ -120,12 +160,19 @@ def _file_bytes(model):
 
 def _seconds(model, batch_size, repeats):
     """The median time of a prediction."""
-    shape = (batch_size, *model.input_shape[1:])
-    images = np.random.default_rng(0).normal(0, 60, shape).astype("float32")
-    seconds = []
-    for _ in range(2 + repeats):
-        start = time.perf_counter()
-        model.predict_on_batch(images)
-        seconds.append(time.perf_counter() - start)
+    images = _images(model, batch_size)
+    seconds = [_time(model, images) for _ in range(2 + repeats)]
     # The first two build the graph and fill caches.
     return statistics.median(seconds[2:])
+
+
+def _images(model, batch_size):
+    shape = (batch_size, *model.input_shape[1:])
+    return np.random.default_rng(0).normal(0, 60, shape).astype("float32")
+
+
+def _time(model, images):
+    """The seconds of one prediction."""
+    start = time.perf_counter()
+    model.predict_on_batch(images)
+    return time.perf_counter() - start

@@ -7,6 +7,7 @@ from keras_alexnet.models import activation_bytes
 from keras_alexnet.models import multiply_adds
 from keras_alexnet.studies import FAMILY
 from keras_alexnet.studies import measure
+from keras_alexnet.studies import time_ratios
 
 
 def test_members_have_their_published_errors():
@@ -39,6 +40,25 @@ def test_costs_of_a_network_by_hand(tmp_path):
     assert found["multiply_adds"] == 16 * 9 * 2 + 32 * 5
     assert found["file_bytes"] > 4 * found["parameters"]
     assert found["latency"] > 0 and np.isfinite(found["images_per_second"])
+
+
+def test_times_are_compared_in_turn(monkeypatch):
+    from keras_alexnet.studies import family
+
+    first = CIFARNet(architecture="cifar_26")
+    second = CIFARNet(architecture="cifar_19")
+    order = []
+
+    def seconds(model, images):
+        assert images.shape == (2, 32, 32, 3)
+        order.append(model)
+        return 3.0 if model is second else 2.0
+
+    monkeypatch.setattr(family, "_time", seconds)
+    assert time_ratios(first, second, 2, repeats=3) == [1.5] * 3
+    assert order == [first, second] * 5
+    with pytest.raises(ValueError, match="must take images of one shape"):
+        time_ratios(first, CIFARNet(architecture="cifar_13"))
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 0}, {"repeats": 1.5}])
