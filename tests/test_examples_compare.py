@@ -19,6 +19,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_costs_are_measured_once(tmp_path):
     pytest.importorskip("matplotlib", reason="draws the picture")
     flags = ["--networks=googlenet", f"--results={tmp_path}", "--repeats=1"]
