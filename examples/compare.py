@@ -189,7 +189,12 @@ def contestants():
     if FLAGS.study == "norms":
         names = ("A", "A-LRN", "GoogLeNet without norms", "GoogLeNet")
         networks = (*NORMS["vgg"], *NORMS["googlenet"])
-        found = dict(zip(names, networks, strict=True))
+        wanted = [member.name for member in chosen()]
+        found = {
+            name: network
+            for name, network in zip(names, networks, strict=True)
+            if network.name in wanted
+        }
     else:
         found = {
             member.name: models.resolve_architecture(member.name)
