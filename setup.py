@@ -76,6 +76,7 @@ setup(
         ],
         # Other implementations and backends, which tests compare with.
         "peers": [
+            "captum",
             "faiss-cpu",
             "jax",
             "onnx",
