@@ -54,8 +54,10 @@ def opencv(prototxt, weights, pixels, mean, scale=1.0):
     return net.forward()
 
 
-@pytest.mark.parametrize("whole", [False, True])
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize(
+    "name, whole",
+    [*((name, True) for name in PRESETS), ("caffe", False), ("vgg_c", False)],
+)
 def test_presets_are_recognized(name, whole, tmp_path):
     net = PRESETS[name]()
     # Pixels of some tens must not saturate the softmax.
@@ -118,12 +120,16 @@ def test_what_we_write_of_googlenet_is_read_again(tmp_path):
     "old, new",
     [
         ("kernel_size: 3 stride: 1 pad: 1 }", "kernel_size: 5 pad: 2 }"),
-        ("local_size: 5 alpha: 1e-2", "local_size: 5 norm_region: 1"),
+        pytest.param(
+            "local_size: 5 alpha: 1e-2",
+            "local_size: 5 norm_region: 1",
+            marks=pytest.mark.slow,
+        ),
         (
             'bottom: "inception_3a/1x1"\n  bottom: "inception_3a/3x3"',
             'bottom: "inception_3a/3x3"\n  bottom: "inception_3a/1x1"',
         ),
-        ('type: "ReLU"', 'type: "TanH"'),
+        pytest.param('type: "ReLU"', 'type: "TanH"', marks=pytest.mark.slow),
     ],
 )
 def test_googlenets_names_alone_are_not_googlenet(old, new, tmp_path):
