@@ -168,7 +168,7 @@ def test_the_architecture_builds_the_network(caffemodel):
     load_weights(model, caffemodel)
     assert_equal(kernels(model), kernels(build(CAFFE)))
     with pytest.raises(ValueError, match=r"must end in one of \.caffemodel"):
-        architecture_of("net.h5")
+        architecture_of("net.npz")
 
 
 def test_files_of_keras(tmp_path):
