@@ -21,7 +21,6 @@ import json
 import logging
 import os
 import pathlib
-import time
 
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -86,10 +85,9 @@ def architecture():
 
 
 def train_all(source, output):
-    """The networks, each with the processor time of what was trained now."""
+    """The networks, one after the other."""
     for number in range(FLAGS.networks):
         seed = FLAGS.seed + number
-        start = time.process_time()
         training = train(
             source,
             architecture(),
@@ -101,8 +99,8 @@ def train_all(source, output):
             seed=seed,
             verbose=2,
         )
-        yield training.model, time.process_time() - start
         print(f"Trained network {number + 1} of {FLAGS.networks}", flush=True)
+        yield training.model
 
 
 def probabilities(model, data, path):
@@ -148,8 +146,7 @@ def main(_):
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     output = pathlib.Path(FLAGS.output)
     source = shared_flags.source()
-    trained = list(train_all(source, output))
-    networks = [model for model, _ in trained]
+    networks = list(train_all(source, output))
     ensemble = Ensemble(networks)
     data = evaluation_data(source, resize=image_size(ensemble))
     labels = np.concatenate([labels for _, labels in data])
@@ -179,7 +176,6 @@ def main(_):
         "input_size": architecture().input_size,
         "recipe": dataclasses.asdict(recipe()),
         "views": FLAGS.views,
-        "cpu_seconds": [seconds for _, seconds in trained],
         "software": f"Keras {keras.__version__}, {keras.backend.backend()}",
     }
     with replacing(output / "result.json") as temporary:
