@@ -153,7 +153,7 @@ def test_nothing_outside_of_the_receptive_field(preset):
         inside[max(top, 0) : bottom, max(left, 0) : right] = True
         assert not inside.all()
         for method in SENT_BACK:
-            found = method(model, images, name, 1, position)
+            found = method(model, images, name, None, position)
             assert np.abs(found[:, inside]).max() > 0
             assert not found[:, ~inside].any()
 
