@@ -234,10 +234,13 @@ def test_any_keras_model():
 def test_of_several_outputs_the_first_counts():
     image = keras.Input((16, 16, 3))
     x = keras.layers.Flatten()(image)
-    kernels = [keras.initializers.RandomNormal(std) for std in (1e-4, 1.0)]
     outputs = [
-        keras.layers.Dense(10, "softmax", kernel_initializer=kernel)(x)
-        for kernel in kernels
+        keras.layers.Dense(
+            10,
+            "softmax",
+            kernel_initializer=keras.initializers.RandomNormal(stddev=std),
+        )(x)
+        for std in (1e-4, 1.0)
     ]
     assert names(keras.Model(image, outputs), photos(size=16)) == []
     assert names(keras.Model(image, outputs[::-1]), photos(size=16)) == [
