@@ -226,7 +226,10 @@ def test_mixed_precision_is_for_this_training_alone(source):
 @pytest.mark.parametrize(
     "options, match",
     [
-        ({"keep": "first"}, '`keep` must be "last" or "best".*first'),
+        (
+            {"keep": "first"},
+            '`keep` must be "last", "best" or "average".*first',
+        ),
         ({"mixed_precision": "float8"}, "`mixed_precision` must be.*float8"),
         ({"trainable": ["fc9"]}, r"`trainable` must name layers.*\['fc9'\]"),
         ({"epochs": 0}, "`epochs` must be a positive integer.*epochs=0"),
