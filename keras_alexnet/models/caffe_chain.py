@@ -106,7 +106,8 @@ def _split(net):
                     "0 is wanted."
                 )
             after[-1].append(layer)
-        elif layer.type != "Dropout":
+        # A dense layer flattens what it gets.
+        elif layer.type not in ("Dropout", "Flatten"):
             raise ValueError(
                 f"Layer `{layer.name}` is a {layer.type} layer, which has no "
                 "place there."

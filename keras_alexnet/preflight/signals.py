@@ -141,7 +141,9 @@ def _loss(found, labels, reversed_logits, architecture):
 
 
 def _has_he(architecture):
-    return architecture is not None and "he" in architecture.initial_stds
+    # A GoogLeNet's has one word for all layers.
+    stds = getattr(architecture, "initial_stds", ())
+    return "he" in (*stds, getattr(architecture, "initialization", None))
 
 
 def norm_findings(found, model):

@@ -330,7 +330,7 @@ def test_default_resize(input_size, want):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"crop": "corner"}, '`crop` must be "random" or "center"'),
+        ({"crop": "corner"}, '`crop` must be "random", "corners" or "center"'),
         ({"batch_size": 51}, "`batch_size` must not exceed the 50 examples"),
         ({"batch_size": 0}, "`batch_size` must be a positive integer"),
         ({"input_size": (8, 8)}, r"a positive integer, the side of.*\(8, 8\)"),

@@ -411,7 +411,10 @@ def test_learns_a_tiny_task():
             {"input_shape": (3, 224, 224)},
             r"must be \(height, width, channels\).*\(3, 224, 224\)",
         ),
-        ({"input_shape": (None, None, 3)}, "input size must be fixed: `fc6`"),
+        (
+            {"input_shape": (None, None, 3)},
+            "`fc6`, the input size must be fixed",
+        ),
         ({"input_shape": (35, 64, 3)}, "at least 36 x 36 pixels.*(35, 64, 3)"),
         (
             {"input_shape": (64, 64, 1), "include_preprocessing": True},

@@ -64,6 +64,7 @@ CHANGES = {
     "average_pools": ("conv2",),
     "image_size": 200,
     "blocks": (2, 3),
+    "kernel_max_rms": 0.1,
 }
 # Fields that other fields must follow.
 FOLLOWING = {"blocks": {"cross": ("conv2_1", "fc6", "fc7")}}

@@ -36,7 +36,8 @@ def test_nothing_is_copied_where_something_does_not_fit():
     with pytest.raises(ValueError, match="'conv1_1', with a kernel of shape"):
         copy_common_layers(a, wide)
     with pytest.raises(ValueError, match="'conv1_1'.*and None in the target"):
-        copy_common_layers(a, build(with_width(ZFNET, 1 / 16), **OPTIONS))
+        zfnet = build(with_width(ZFNET, 1 / 16), input_shape=(64, 64, 3))
+        copy_common_layers(a, zfnet)
     deep = build(with_width(VGG_D, 1 / 16), seed=2, classes=3, **OPTIONS)
     with pytest.raises(ValueError, match="'fc8', with a kernel of shape"):
         copy_common_layers(a, deep)
