@@ -54,6 +54,7 @@ def test_transfer_then_classify(pictures, state_dict, tmp_path):
         "--frozen_epochs=8",
         "--epochs=2",
         "--learning_rate=3e-3",
+        "--seed=2",
         "--batch_size=8",
         f"--output={output}",
     )
