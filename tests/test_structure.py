@@ -179,6 +179,26 @@ def test_examples_use_what_is_exported(path):
                 assert module.is_dir() or module.parent == ROOT, name
 
 
+PEERS = {
+    "captum",
+    "cv2",
+    "faiss",
+    "jax",
+    "onnx",
+    "onnxruntime",
+    "pyarrow",
+    "tf2onnx",
+    "torch",
+}
+
+
+def test_tests_are_collected_where_no_peer_is_installed():
+    """Peers are imported by `pytest.importorskip`."""
+    for path in sorted((ROOT.parent / "tests").glob("**/*.py")):
+        for name in imports(path, nested=False):
+            assert name.split(".")[0] not in PEERS, f"{path.name}: {name}"
+
+
 def test_public_names_are_documented():
     for path in ROOT.glob("**/*.py"):
         for node in ast.parse(path.read_text()).body:

@@ -2,13 +2,15 @@
 
 import keras
 import numpy as np
-import torch
-from torch import nn
+import pytest
 
 from keras_alexnet.layers import CeilAveragePooling2D
 from keras_alexnet.layers import CeilMaxPooling2D
 from keras_alexnet.layers import GroupedConv2D
 from keras_alexnet.layers import LocalResponseNormalization
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
 
 
 class GroupedLRN(nn.Module):
