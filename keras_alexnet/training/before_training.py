@@ -45,7 +45,10 @@ def before_training(model, data, directory, verbose):
             "trains nevertheless."
         )
     if found.findings:
-        warnings.warn(f"{found}\n`preflight=False` looks away.", stacklevel=3)
+        warnings.warn(
+            f"{found}\n`preflight=False` trains without this check.",
+            stacklevel=3,
+        )
     elif verbose:
         print(found)
     return found
