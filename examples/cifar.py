@@ -21,7 +21,6 @@ import json
 import logging
 import os
 import pathlib
-import platform
 
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -32,6 +31,7 @@ from absl import flags
 
 from keras_alexnet import models
 from keras_alexnet.data import load_source
+from keras_alexnet.report import hardware
 from keras_alexnet.studies import Experiment
 from keras_alexnet.studies import compare_results
 from keras_alexnet.studies import epochs_until
@@ -66,15 +66,6 @@ def results_folder():
     """Runs of other lengths are other results."""
     epochs = f"-{FLAGS.epochs}-epochs" if FLAGS.epochs else ""
     return pathlib.Path(FLAGS.results) / f"{FLAGS.study}{epochs}"
-
-
-def hardware():
-    """The processor, as Linux calls it, and how many cores there are."""
-    info = pathlib.Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line for line in lines if line.startswith("model name")]
-    name = names[0].split(": ")[1] if names else platform.processor()
-    return f"{name or platform.machine()}, {os.cpu_count()} cores"
 
 
 def train(name, architecture, recipe, seed, source, split="test", callbacks=()):

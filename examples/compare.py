@@ -29,7 +29,6 @@ import json
 import logging
 import os
 import pathlib
-import platform
 import statistics
 import time
 
@@ -42,6 +41,8 @@ from absl import flags
 
 from keras_alexnet import models
 from keras_alexnet.data import load_source
+from keras_alexnet.disk import replacing
+from keras_alexnet.report import hardware
 from keras_alexnet.studies import FAMILY
 from keras_alexnet.studies import Experiment
 from keras_alexnet.studies import compare_results
@@ -86,11 +87,15 @@ UNTRAINED = {"resnet50": "not run"}
 
 
 def folder():
-    """Trainings of other lengths, widths or images are other results."""
+    """What changes a training is in the name, unless it is the default."""
     if FLAGS.study in ("cost", "norm_cost"):
         return pathlib.Path(FLAGS.results) / FLAGS.study
     name = f"{FLAGS.study}-{input_size()}px-width{FLAGS.width:g}"
     name += f"-share{FLAGS.share:g}-{FLAGS.epochs}epochs"
+    if FLAGS.batch_size != FLAGS["batch_size"].default:
+        name += f"-batch{FLAGS.batch_size}"
+    if FLAGS.dataset:
+        name += f"-{FLAGS.dataset.strip('/').replace('/', '-')}"
     return pathlib.Path(FLAGS.results) / name
 
 
@@ -99,23 +104,11 @@ def input_size():
     return FLAGS.input_size or (32 if FLAGS.study == "norms" else 64)
 
 
-def hardware():
-    """The processor, as Linux calls it, and how many cores there are."""
-    info = pathlib.Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line for line in lines if line.startswith("model name")]
-    name = names[0].split(": ")[1] if names else platform.processor()
-    return f"{name or platform.machine()}, {os.cpu_count()} cores"
-
-
 def keep(name, result, seed=0):
     """Writes a result in full, or not at all."""
-    folder().mkdir(parents=True, exist_ok=True)
-    path = folder() / f"{name}-seed{seed}.json"
     result = {"name": name, "seed": seed, "hardware": hardware(), **result}
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps(result, indent=1))
-    os.replace(temporary, path)
+    with replacing(folder() / f"{name}-seed{seed}.json") as temporary:
+        pathlib.Path(temporary).write_text(json.dumps(result, indent=1))
 
 
 def chosen():
