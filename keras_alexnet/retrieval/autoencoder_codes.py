@@ -8,13 +8,13 @@ from keras import layers
 from keras import ops
 
 from keras_alexnet.disk import replacing
-from keras_alexnet.retrieval.binary import pack_bits
+from keras_alexnet.retrieval.binary import SignCodes
 from keras_alexnet.retrieval.pca_codes import check_bits
 from keras_alexnet.retrieval.pca_codes import check_ending
 from keras_alexnet.retrieval.pca_codes import checked_vectors
 
 
-class AutoencoderCodes:
+class AutoencoderCodes(SignCodes):
     """Codes of bits from which an auto-encoder can guess the vectors.
 
     ```
@@ -150,17 +150,6 @@ class AutoencoderCodes:
         """
         vectors = checked_vectors(vectors, self.encoder.input_shape[-1])
         return self.encoder.predict(vectors, batch_size=1024, verbose=0)
-
-    def encode(self, vectors):
-        """The codes of vectors.
-
-        Args:
-            vectors: Array of shape `(n, width)`.
-
-        Returns:
-            uint8 array of shape `(n, ceil(bits / 8))`.
-        """
-        return pack_bits(self.project(vectors) > 0)
 
     def save(self, path):
         """Writes the encoder to a file of Keras, in full or not at all.

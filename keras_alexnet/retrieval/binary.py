@@ -25,6 +25,21 @@ def pack_bits(bits):
     return np.packbits(np.asarray(bits, bool), axis=1)
 
 
+class SignCodes:
+    """The base of codes whose bits are the signs of what `project` returns."""
+
+    def encode(self, vectors):
+        """The codes of vectors.
+
+        Args:
+            vectors: Array of shape `(n, width)`.
+
+        Returns:
+            uint8 array of shape `(n, ceil(bits / 8))`.
+        """
+        return pack_bits(self.project(vectors) > 0)
+
+
 def hamming_distances(codes, queries):
     """How many bits of each code differ from those of each query.
 

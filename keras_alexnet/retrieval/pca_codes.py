@@ -5,14 +5,14 @@ import zipfile
 import numpy as np
 
 from keras_alexnet.disk import replacing
-from keras_alexnet.retrieval.binary import pack_bits
+from keras_alexnet.retrieval.binary import SignCodes
 
 ROTATIONS = (None, "itq")
 # Gong and Lazebnik find that 50 are enough.
 ITQ_STEPS = 50
 
 
-class PCACodes:
+class PCACodes(SignCodes):
     """Projects vectors to principal components, and takes their signs.
 
     ```
@@ -100,17 +100,6 @@ class PCACodes:
         """
         vectors = checked_vectors(vectors, len(self.mean))
         return (vectors - self.mean) @ self.components
-
-    def encode(self, vectors):
-        """The codes of vectors.
-
-        Args:
-            vectors: Array of shape `(n, width)`.
-
-        Returns:
-            uint8 array of shape `(n, ceil(bits / 8))`.
-        """
-        return pack_bits(self.project(vectors) > 0)
 
     def save(self, path):
         """Writes them to an `.npz` file, in full or not at all.
