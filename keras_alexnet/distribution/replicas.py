@@ -128,7 +128,10 @@ def _with_equal_shares(step, replicas):
             replicas * squares, total * total, message
         )
         with tf.control_dependencies([] if equal is None else [equal]):
-            data = tf.nest.map_structure(tf.identity, data)
+            # `train_on_batch` passes `None` for weights that are not given.
+            data = tf.nest.map_structure(
+                lambda part: None if part is None else tf.identity(part), data
+            )
         return step(data)
 
     return equal_step

@@ -57,6 +57,17 @@ def test_two_replicas_of_two_columns_equal_one_process(strategy, tmp_path):
     )
 
 
+def test_one_batch_of_arrays_is_trained_on(strategy):
+    """`train_on_batch` passes on that there are no weights of images."""
+    model = reference()
+    columns = columns_of(model, strategy, metrics=["accuracy"])
+    x, y = batch(8)
+    wanted = model.train_on_batch(x, y, return_dict=True)
+    found = columns.train_on_batch(x, y, return_dict=True)
+    assert found["loss"] == pytest.approx(wanted["loss"], rel=1e-4)
+    assert_same_weights(model, columns, tolerance=1e-5)
+
+
 def test_each_column_of_each_replica_is_on_its_device(strategy):
     columns = columns_of(reference(), strategy)
     ops, _ = placed_step(columns, batch())
