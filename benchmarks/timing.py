@@ -38,7 +38,7 @@ def cpu_flags():
     return set(stated[0].split()) if stated else set()
 
 
-def interleave(contestants, repeats, warmup=2):
+def interleave(contestants, repeats, warmup=2, in_a_row=1):
     """Times each in turn, A B C A B C …, so that drift meets all alike.
 
     Args:
@@ -46,6 +46,9 @@ def interleave(contestants, repeats, warmup=2):
             when its work is done.
         repeats: Integer, counted rounds.
         warmup: Integer, rounds before them.
+        in_a_row: Integer, calls of one contestant before it is another's
+            turn. Where one call takes milliseconds, the others leave it cold
+            caches and sleeping threads, which no server meets.
 
     Returns:
         Dict of name to a list of seconds.
@@ -56,9 +59,10 @@ def interleave(contestants, repeats, warmup=2):
     seconds = {name: [] for name in contestants}
     for _ in range(repeats):
         for name, run in contestants.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
+            for _ in range(in_a_row):
+                start = time.perf_counter()
+                run()
+                seconds[name].append(time.perf_counter() - start)
     return seconds
 
 
