@@ -14,40 +14,25 @@ ends with status 1 then. A damaged JPEG is classified with a warning.
 
 import os
 import pathlib
-import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
+import shared_flags
 import tensorflow as tf
 from absl import app
 from absl import flags
+from photos import read_photo
 
-from keras_alexnet.data import decode
 from keras_alexnet.data import image_size
-from keras_alexnet.data import problem
 from keras_alexnet.data import resize_and_crop
 from keras_alexnet.evaluation import predict_views
-from keras_alexnet.models import ARCHITECTURES
 from keras_alexnet.models import decode_predictions
-from keras_alexnet.models import load_network
 from keras_alexnet.visualization import plot_predictions
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-    "weights",
-    "imagenet",
-    '"imagenet", or a .caffemodel, .pth, .safetensors or .keras file.',
-)
-flags.DEFINE_enum(
-    "architecture", None, list(ARCHITECTURES), "By default what the file holds."
-)
-flags.DEFINE_string(
-    "classes",
-    None,
-    "A text file, one name per line; by default the classes.txt beside the "
-    "weights, or ImageNet's names where there are 1000 classes.",
-)
+shared_flags.define_network()
+shared_flags.define_classes("ImageNet's names where there are 1000 classes")
 flags.DEFINE_enum(
     "views", "center", ["center", "ten"], "Views of each image to average."
 )
@@ -62,22 +47,8 @@ flags.DEFINE_string("figure", None, "Save a picture of images and bars.")
 BAR = 30
 
 
-def load_image(path, side):
-    """The image, or `None` if it cannot be decoded, which is printed then."""
-    try:
-        with open(path, "rb") as file:
-            encoded = tf.constant(file.read())
-    except OSError as error:
-        print(f"Cannot read {path}: {error.strerror}", file=sys.stderr)
-        return None
-    reason = problem(encoded, strict=False).numpy().decode()
-    if reason:
-        print(f"Cannot decode {path}: {reason}", file=sys.stderr)
-        return None
-    damage = problem(encoded).numpy().decode()
-    if damage:
-        print(f"{path} is damaged: {damage}", file=sys.stderr)
-    image = decode(encoded, path)
+def squared(image, side):
+    """The image as a square, cropped or squeezed."""
     if FLAGS.squeeze:
         square = tf.image.resize(image, (side, side), method="area")
         return tf.saturate_cast(tf.round(square), tf.uint8)
@@ -86,19 +57,10 @@ def load_image(path, side):
 
 def class_names(count):
     """Names of the classes, or `None` for those of ImageNet."""
-    path = pathlib.Path(
-        FLAGS.classes or pathlib.Path(FLAGS.weights).parent / "classes.txt"
-    )
-    if FLAGS.classes or path.is_file():
-        names = path.read_text().splitlines()
-        if len(names) != count:
-            raise app.UsageError(
-                f"{path} names {len(names)} classes; the network has {count}."
-            )
-        return names
-    if count == 1000:
-        return None
-    return [f"class {index}" for index in range(count)]
+    names = shared_flags.class_names(count)
+    if names is None and count != 1000:
+        names = [f"class {index}" for index in range(count)]
+    return names
 
 
 def best(probabilities, names):
@@ -114,16 +76,16 @@ def main(arguments):
     paths = arguments[1:]
     if not paths:
         raise app.UsageError("Name at least one image.")
-    model = load_network(FLAGS.weights, FLAGS.architecture)
+    model = shared_flags.network()
     names = class_names(model.output_shape[-1])
     side = image_size(model)
     images, guesses, sound = [], [], []
     for path in paths:
-        image = load_image(path, side)
-        if image is None:
+        photo = read_photo(path)
+        if photo is None:
             continue
         sound.append(path)
-        images.append(image.numpy())
+        images.append(squared(photo, side).numpy())
         (probabilities,) = predict_views(model, images[-1][None], FLAGS.views)
         guesses.append(best(probabilities, names))
         print(path)

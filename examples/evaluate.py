@@ -1,7 +1,8 @@
-"""Evaluates a saved model: center, ten or nine views, with intervals.
+"""Evaluates a trained network: center, ten or nine views, with intervals.
 
 python examples/train.py --output=runs/train
 python examples/evaluate.py --model=runs/train/alexnet.keras
+python examples/evaluate.py --model=cifar10 --dataset=cifar10
 """
 
 import os
@@ -9,20 +10,24 @@ import os
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import keras
 import shared_flags
 from absl import app
 from absl import flags
 
-# Registers the layers, so that Keras can load them.
-import keras_alexnet  # noqa: F401
 from keras_alexnet.data import evaluation_data
 from keras_alexnet.data import image_size
 from keras_alexnet.evaluation import evaluate
 from keras_alexnet.models import dense_network
+from keras_alexnet.models import load_network
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string("model", None, "A .keras file.", required=True)
+flags.DEFINE_string(
+    "model",
+    None,
+    'A .keras file, or "imagenet", "cifar10", a .caffemodel, .pth or '
+    ".safetensors file.",
+    required=True,
+)
 shared_flags.define_source()
 flags.DEFINE_string("split", "test", "The split to measure errors on.")
 flags.DEFINE_multi_enum(
@@ -48,7 +53,7 @@ flags.DEFINE_bool("per_class", True, "Print a line per class.")
 
 
 def main(_):
-    model = keras.saving.load_model(FLAGS.model, compile=False)
+    model = load_network(FLAGS.model)
     source = shared_flags.source()
     data = evaluation_data(
         source,

@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+import shared_flags
 import tensorflow as tf
 from absl import app
 from absl import flags
@@ -31,18 +32,9 @@ from keras_alexnet.data import image_size
 from keras_alexnet.data import problem
 from keras_alexnet.data import resize_and_crop
 from keras_alexnet.disk import replacing
-from keras_alexnet.models import ARCHITECTURES
-from keras_alexnet.models import load_network
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-    "weights",
-    "imagenet",
-    '"imagenet", or a .caffemodel, .pth, .safetensors or .keras file.',
-)
-flags.DEFINE_enum(
-    "architecture", None, list(ARCHITECTURES), "By default what the file holds."
-)
+shared_flags.define_network()
 flags.DEFINE_string(
     "layer", "fc7", "The layer whose outputs are saved; maps are flattened."
 )
@@ -87,8 +79,8 @@ def image_batches(paths, size, side):
 def what_is_done(paths):
     """A digest of all that the features depend on."""
     parts = [FLAGS.weights, str(FLAGS.architecture), FLAGS.layer]
-    for path in [FLAGS.weights, *paths]:
-        if os.path.exists(path):
+    for path in [FLAGS.weights, FLAGS.prototxt, *paths]:
+        if path and os.path.exists(path):
             stat = os.stat(path)
             parts.append(f"{path} {stat.st_size} {stat.st_mtime_ns}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -178,7 +170,7 @@ def main(arguments):
     paths = find_images(arguments[1])
     if not paths:
         raise app.UsageError(f"{arguments[1]} holds no images.")
-    network = load_network(FLAGS.weights, FLAGS.architecture)
+    network = shared_flags.network()
     model = keras.Model(network.input, network.get_layer(FLAGS.layer).output)
     width = int(np.prod(model.output_shape[1:]))
     key = what_is_done(paths)

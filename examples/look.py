@@ -23,14 +23,15 @@ looked at; the script ends with status 1 then.
 import itertools
 import os
 import pathlib
-import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
+import shared_flags
 import tensorflow as tf
 from absl import app
 from absl import flags
+from photos import read_photo
 
 from keras_alexnet import inspection
 from keras_alexnet import visualization
@@ -41,26 +42,12 @@ from keras_alexnet.data import image_size
 from keras_alexnet.data import problem
 from keras_alexnet.data import resize_and_crop
 from keras_alexnet.layers import LocalResponseNormalization
-from keras_alexnet.models import ARCHITECTURES
-from keras_alexnet.models import load_network
 from keras_alexnet.models import to_fully_convolutional
 from keras_alexnet.text_table import text_table
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-    "weights",
-    "imagenet",
-    '"imagenet", or a .caffemodel, .pth, .safetensors or .keras file.',
-)
-flags.DEFINE_enum(
-    "architecture", None, list(ARCHITECTURES), "By default what the file holds."
-)
-flags.DEFINE_string(
-    "classes",
-    None,
-    "A text file, one name per line; by default the classes.txt beside the "
-    "weights, or the numbers.",
-)
+shared_flags.define_network()
+shared_flags.define_classes("the numbers")
 flags.DEFINE_integer("unit", None, "The class; by default the most probable.")
 flags.DEFINE_string("photos", None, "A folder of images to find patches in.")
 flags.DEFINE_integer("limit", 500, "Look at so many images of the folder.")
@@ -77,40 +64,16 @@ flags.DEFINE_float(
 flags.DEFINE_string("output", "runs/look", "The folder for the pictures.")
 
 
-def load_photo(path):
-    """The photo, or `None` if it cannot be decoded, which is printed then."""
-    try:
-        encoded = tf.constant(pathlib.Path(path).read_bytes())
-    except OSError as error:
-        print(f"Cannot read {path}: {error.strerror}", file=sys.stderr)
-        return None
-    reason = problem(encoded, strict=False).numpy().decode()
-    if reason:
-        print(f"Cannot decode {path}: {reason}", file=sys.stderr)
-        return None
-    return decode(encoded, path)
-
-
 def cropped(image, model):
     """The central view, as the model takes it."""
     square = resize_and_crop(image, image_size(model))
     return center_view(square[None], model.input_shape[1])[0]
 
 
-def class_names(model):
+def class_names(count):
     """Names of the classes, or their numbers."""
-    count = model.output_shape[-1]
-    path = pathlib.Path(
-        FLAGS.classes or pathlib.Path(FLAGS.weights).parent / "classes.txt"
-    )
-    if not FLAGS.classes and not path.is_file():
-        return [f"class {index}" for index in range(count)]
-    names = path.read_text().splitlines()
-    if len(names) != count:
-        raise app.UsageError(
-            f"{path} names {len(names)} classes; the network has {count}."
-        )
-    return names
+    numbers = [f"class {index}" for index in range(count)]
+    return shared_flags.class_names(count) or numbers
 
 
 def look_at_network(model, folder):
@@ -267,8 +230,8 @@ def main(arguments):
     paths = arguments[1:]
     if not paths:
         raise app.UsageError("Name at least one photo.")
-    model = load_network(FLAGS.weights, FLAGS.architecture)
-    names = class_names(model)
+    model = shared_flags.network()
+    names = class_names(model.output_shape[-1])
     output = pathlib.Path(FLAGS.output)
     output.mkdir(parents=True, exist_ok=True)
     look_at_network(model, output)
@@ -277,7 +240,7 @@ def main(arguments):
         sliding = to_fully_convolutional(model)
     failed = 0
     for path in paths:
-        photo = load_photo(path)
+        photo = read_photo(path)
         if photo is None:
             failed += 1
             continue

@@ -23,6 +23,7 @@ import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import shared_flags
 import tensorflow as tf
 from absl import app
 from absl import flags
@@ -30,20 +31,11 @@ from absl import flags
 from keras_alexnet.data import decode
 from keras_alexnet.data import image_size
 from keras_alexnet.data import resize_and_crop
-from keras_alexnet.models import ARCHITECTURES
-from keras_alexnet.models import load_network
 from keras_alexnet.retrieval import ImageIndex
 from keras_alexnet.visualization import plot_neighbors
 
 FLAGS = flags.FLAGS
-flags.DEFINE_string(
-    "weights",
-    "imagenet",
-    '"imagenet", or a .caffemodel, .pth, .safetensors or .keras file.',
-)
-flags.DEFINE_enum(
-    "architecture", None, list(ARCHITECTURES), "By default what the file holds."
-)
+shared_flags.define_network()
 flags.DEFINE_string("layer", "fc7", "The layer whose outputs are compared.")
 flags.DEFINE_string("index", None, "Folder of the index; in memory without.")
 flags.DEFINE_integer("k", 6, "Neighbors of each query.", lower_bound=1)
@@ -88,7 +80,7 @@ def draw(queries, found, side):
 def main(arguments):
     if len(arguments) < 2:
         raise app.UsageError("Name a folder of images, and perhaps queries.")
-    network = load_network(FLAGS.weights, FLAGS.architecture)
+    network = shared_flags.network()
     index = opened_index(network, arguments[1])
     queries = arguments[2:]
     if queries:

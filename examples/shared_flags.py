@@ -10,16 +10,20 @@ own, and reads them with the other functions once `app.run` has parsed them:
 """
 
 import dataclasses
+import pathlib
 
 import keras
+from absl import app
 from absl import flags
 
 from keras_alexnet.data import load_source
 from keras_alexnet.models import ARCHITECTURES
+from keras_alexnet.models import load_network
 from keras_alexnet.models import resolve_architecture
 from keras_alexnet.models import with_width
 from keras_alexnet.training import RECIPES
 from keras_alexnet.training import resolve_recipe
+from keras_alexnet.weights import SHIPPED
 
 FLAGS = flags.FLAGS
 # The flags are the caller's: its `--help` lists them.
@@ -110,6 +114,62 @@ def architecture(digits):
 def input_size(network, digits):
     """Pixels per side for an `Architecture`, an integer."""
     return _given("input_size", digits) or network.input_size
+
+
+def define_weights():
+    """`--weights` and `--architecture`, of a network that is trained."""
+    flags.DEFINE_string(
+        "weights",
+        "imagenet",
+        '"imagenet", "cifar10", or a .caffemodel, .pth, .safetensors or .keras '
+        "file.",
+    )
+    flags.DEFINE_enum(
+        "architecture",
+        None,
+        list(ARCHITECTURES),
+        "By default what the file holds.",
+    )
+
+
+def define_network():
+    """`define_weights`, and `--prototxt`."""
+    define_weights()
+    flags.DEFINE_string(
+        "prototxt", None, "The description of a .caffemodel, where it has one."
+    )
+
+
+def network():
+    """The trained network that the flags name."""
+    return load_network(FLAGS.weights, FLAGS.architecture, FLAGS.prototxt)
+
+
+def define_classes(default):
+    """`--classes`; `default` says what names are there without a file."""
+    flags.DEFINE_string(
+        "classes",
+        None,
+        "A text file, one name per line; by default the classes.txt beside "
+        f"the weights, or {default}.",
+    )
+
+
+def class_names(count):
+    """Names of so many classes, or `None` where nobody has named them."""
+    path = pathlib.Path(
+        FLAGS.classes or pathlib.Path(FLAGS.weights).parent / "classes.txt"
+    )
+    if not FLAGS.classes and FLAGS.weights in SHIPPED:
+        return list(SHIPPED[FLAGS.weights].class_names)
+    if not FLAGS.classes and not path.is_file():
+        return None
+    names = path.read_text().splitlines()
+    if len(names) != count:
+        raise app.UsageError(
+            f"{path} names {len(names)} classes; the network has {count}."
+        )
+    return names
 
 
 def define_recipe(digits):

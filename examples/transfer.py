@@ -5,10 +5,10 @@
 
 `photos` is a folder with one folder of images per class; any TFDS name will
 do. First a new last layer is trained on frozen features. Then all layers are,
-`conv1` at a tenth of the rate, as the author of the paper fine-tuned his; the
-rate rises during the first epoch, so that the new layer is not destroyed. For
-comparison the same architecture is trained from random weights, for as many
-epochs, by the recipe for small sets of images.
+the first convolution at a tenth of the rate, as the author of the paper
+fine-tuned his; the rate rises during the first epoch, so that the new layer is
+not destroyed. For comparison the same architecture is trained from random
+weights, for as many epochs, by the recipe for small sets of images.
 
 A tenth of the training images is held out. By its error the best epoch of
 each training is kept, and the better of the first two networks is saved. A
@@ -28,7 +28,6 @@ from absl import app
 from absl import flags
 
 from keras_alexnet import train
-from keras_alexnet.models import ARCHITECTURES
 from keras_alexnet.models import save_weights
 from keras_alexnet.training import FINE_TUNING_RECIPE
 from keras_alexnet.training import SMALL_DATA_RECIPE
@@ -38,14 +37,7 @@ shared_flags.define_source(default=None)
 shared_flags.define_holdout(0.1, "by which epochs and networks are chosen.")
 shared_flags.define_output("runs/transfer")
 shared_flags.define_seed()
-flags.DEFINE_string(
-    "weights",
-    "imagenet",
-    '"imagenet", or a .caffemodel, .pth, .safetensors or .keras file.',
-)
-flags.DEFINE_enum(
-    "architecture", None, list(ARCHITECTURES), "By default what the file holds."
-)
+shared_flags.define_weights()
 flags.DEFINE_integer(
     "frozen_epochs", 3, "Epochs in which the last layer alone is trained."
 )
@@ -86,11 +78,12 @@ def trainings(source, output):
         **common,
     )
     yield "frozen features", last
+    first = last.architecture.conv_names[0]
     yield (
         "fine-tuned",
         train(
             source,
-            recipe=dataclasses.replace(tuning, multipliers=(("conv1", 0.1),)),
+            recipe=dataclasses.replace(tuning, multipliers=((first, 0.1),)),
             directory=output / "fine_tuned",
             weights=output / "frozen" / "alexnet.keras",
             epochs=FLAGS.epochs,

@@ -59,6 +59,20 @@ def test_width_narrows_digits_alone(shared):
     assert shared.architecture(DIGITS).filters[0] == 48
 
 
+def test_names_of_classes_are_beside_the_weights(shared, tmp_path):
+    shared.define_network()
+    shared.define_classes("none")
+    parse(f"--weights={tmp_path / 'net.keras'}")
+    assert shared.class_names(2) is None
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    assert shared.class_names(2) == ["cat", "dog"]
+    with pytest.raises(shared.app.UsageError, match="2 classes; .* has 3"):
+        shared.class_names(3)
+    parse("--classes=absent.txt")
+    with pytest.raises(FileNotFoundError, match="absent.txt"):
+        shared.class_names(2)
+
+
 @pytest.mark.parametrize(
     "argument",
     ["--epochs=0", "--batch_size=-3", "--on_error=ignore", "--recipe=none"],
