@@ -3,11 +3,13 @@
     python examples/cifar.py --study=figure_1 --data_dir=../shared/tfds
     python examples/cifar.py --study=lrn --epochs=40
     python examples/cifar.py --study=augmentation --epochs=40
+    python examples/cifar.py --study=winner --search=runs/tune_lrn/best.json
 
 "figure_1": how many epochs a network with ReLUs and one with tanh need to
 25 % training error. "lrn": the 11 % net without and with its two norms, and
 with batch normalization in their place. "augmentation": the 19 % net without
-and with crops and mirror images.
+and with crops and mirror images. "winner": what a search of `tune_lrn.py` has
+found, beside the author's constants, from seeds that the search did not use.
 
 Each network that is trained leaves a small file in `--results`. What is there
 is not trained again, and a run that was interrupted goes on from its last
@@ -31,6 +33,7 @@ from absl import flags
 
 from keras_alexnet import models
 from keras_alexnet.data import load_source
+from keras_alexnet.models import difference
 from keras_alexnet.report import hardware
 from keras_alexnet.studies import Experiment
 from keras_alexnet.studies import compare_results
@@ -40,7 +43,7 @@ from keras_alexnet.studies import read_results
 from keras_alexnet.training import RECIPES
 from keras_alexnet.training import StopBelow
 
-STUDIES = ("figure_1", "lrn", "augmentation")
+STUDIES = ("figure_1", "lrn", "augmentation", "winner")
 
 FLAGS = flags.FLAGS
 flags.DEFINE_enum("study", "figure_1", STUDIES, "What is run.")
@@ -48,6 +51,9 @@ flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
 flags.DEFINE_integer("seeds", 3, "Networks of each kind.", lower_bound=1)
 flags.DEFINE_integer(
     "epochs", None, "In place of the recipe's; its milestones scale."
+)
+flags.DEFINE_string(
+    "search", None, "The best.json of a search, for the study of its winner."
 )
 flags.DEFINE_bool("tables", False, "Only print what the results say.")
 flags.DEFINE_string("output", "runs/cifar", "Folder of backups; not small.")
@@ -60,6 +66,8 @@ CHANCE = 0.9
 # The seed of the search for learning rates; the comparison has its own.
 SEARCH_SEED = 100
 SEARCH_EPOCHS = 2
+# The first seed of what `tune_lrn.py` has found.
+WINNER_SEED = 1000
 
 
 def results_folder():
@@ -142,7 +150,9 @@ def best_rate(activation, network, source):
 def pairs(variants):
     """Trains each variant, a pair of network and recipe, with each seed."""
     source = load_source("cifar10", FLAGS.data_dir)
-    for seed in range(FLAGS.seeds):
+    # The search's own seeds are those from 0 on.
+    first = WINNER_SEED if FLAGS.study == "winner" else 0
+    for seed in range(first, first + FLAGS.seeds):
         for name, (network, recipe) in variants.items():
             if FLAGS.epochs:
                 recipe = dataclasses.replace(recipe, epochs=FLAGS.epochs)
@@ -173,7 +183,32 @@ def augmentation_variants():
     }
 
 
-VARIANTS = {"lrn": lrn_variants, "augmentation": augmentation_variants}
+def winner_variants():
+    """The network that was searched, and the best one."""
+    if not FLAGS.search:
+        raise app.UsageError("Name the best.json of a search by --search.")
+    found = json.loads(pathlib.Path(FLAGS.search).read_text())
+    author, best = (
+        keras.saving.deserialize_keras_object(found[name])
+        for name in ("searched", "best")
+    )
+    print(difference(author, best) or "The search has found what was there.")
+    if author.name not in RECIPES:
+        raise app.UsageError(f"There is no recipe for {author.name!r}.")
+    recipe = RECIPES[author.name]
+    return {WINNER[0]: (author, recipe), WINNER[1]: (best, recipe)}
+
+
+# Names of the variants, each with the function that makes them.
+WINNER = ("the author's constants", "the search's winner")
+NAMES = {
+    "lrn": (("no norm", "lrn", "batch norm"), lrn_variants),
+    "augmentation": (
+        ("whole images", "crops and mirrors"),
+        augmentation_variants,
+    ),
+    "winner": (WINNER, winner_variants),
+}
 
 
 def figure_1_rows(results):
@@ -239,7 +274,7 @@ def tables():
     if FLAGS.study == "figure_1":
         rows = figure_1_rows(results)
     else:
-        names = list(VARIANTS[FLAGS.study]())
+        names, _ = NAMES[FLAGS.study]
         rows = compare_results(results, names[0], names)
     if not rows:
         print(f"No result in {folder}")
@@ -259,7 +294,8 @@ def main(_):
     if not FLAGS.tables and FLAGS.study == "figure_1":
         figure_1()
     elif not FLAGS.tables:
-        pairs(VARIANTS[FLAGS.study]())
+        _, variants = NAMES[FLAGS.study]
+        pairs(variants())
     tables()
 
 

@@ -120,7 +120,10 @@ def main(_):
     print(results)
     best = results.best_architecture()
     print(f"Best:\n{difference(architecture, best) or 'as it was'}")
-    print(f"Saved {output}/trials.csv, search.json, tensorboard, search.png")
+    print(
+        f"Saved {output}/trials.csv, best.json, search.json, tensorboard, "
+        "search.png"
+    )
 
 
 if __name__ == "__main__":

@@ -50,6 +50,17 @@ def test_lrn_from_kept_results(tmp_path):
     assert lrn["n"] == lrn["pairs"] == "2"
 
 
+def test_the_winner_of_a_search_from_kept_results(tmp_path):
+    folder = tmp_path / "winner"
+    for seed, error in ((1000, 0.25), (1001, 0.125)):
+        keep(folder, "the author's constants", seed, top1_error=error)
+        keep(folder, "the search's winner", seed, top1_error=error - 0.0625)
+    run("cifar.py", "--tables", "--study=winner", f"--results={tmp_path}")
+    author, winner = rows(folder / "table.csv")
+    assert author["name"] == "the author's constants"
+    assert float(winner["difference"]) == pytest.approx(-6.25)
+
+
 def test_no_results(tmp_path):
     printed = run("cifar.py", "--tables", f"--results={tmp_path}")
     assert "No result in" in printed

@@ -4,6 +4,8 @@ import csv
 import json
 import pathlib
 
+import keras
+
 from keras_alexnet.text_table import text_table
 from keras_alexnet.tuning.hypermodels import OBJECTIVE
 
@@ -100,7 +102,11 @@ class SearchResults:
         return f"{self.setting['experiment']}\n{table}"
 
     def save(self, directory):
-        """Writes `trials.csv`, `search.json` and TensorBoard's HParams.
+        """Writes the trials, the best network and TensorBoard's HParams.
+
+        `trials.csv` has a row per trial and `search.json` the setting;
+        `best.json` has, where a trial has ended well, the architecture that
+        was searched and the best one, as Keras serializes them.
 
         Args:
             directory: Path, made if need be. TensorBoard's files, one run
@@ -117,6 +123,16 @@ class SearchResults:
             writer.writerows({**row, **split} for row in self.rows)
         text = json.dumps(self.setting, indent=2)
         (directory / "search.json").write_text(text)
+        if any(row["status"] == "COMPLETED" for row in self.rows):
+            found = {
+                "searched": self._tuner.hypermodel.space.base,
+                "best": self.best_architecture(),
+            }
+            found = {
+                name: keras.saving.serialize_keras_object(architecture)
+                for name, architecture in found.items()
+            }
+            (directory / "best.json").write_text(json.dumps(found, indent=2))
         self._save_tensorboard(directory / "tensorboard")
 
     def _save_tensorboard(self, directory):

@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 
+import keras
 import keras_tuner
 import pytest
 
@@ -58,6 +59,15 @@ def test_csv_is_tidy(tuner, tmp_path):
     assert float(rows[0]["val_top1_error"]) == pytest.approx(0.255)
     assert rows[0]["n"] == "7"
     assert rows[3]["val_top1_error"] == ""
+
+
+def test_the_best_network_is_kept_for_further_training(tuner, tiny, tmp_path):
+    SearchResults(tuner).save(tmp_path)
+    found = json.loads((tmp_path / "best.json").read_text())
+    assert list(found) == ["searched", "best"]
+    searched, best = map(keras.saving.deserialize_keras_object, found.values())
+    assert searched == tiny
+    assert best == dataclasses.replace(tiny, lrn_n=7)
 
 
 def test_the_split_is_documented(tuner, source, tmp_path):
