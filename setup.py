@@ -30,6 +30,7 @@ setup(
     },
     license="Apache-2.0",
     license_files=["LICENSE"],
+    package_data={"keras_alexnet.weights": ["files/*"]},
     packages=find_packages(include=["keras_alexnet", "keras_alexnet.*"]),
     # Keras 3.15 needs Python 3.11.
     python_requires=">=3.11",

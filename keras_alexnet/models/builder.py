@@ -9,6 +9,7 @@ from keras import layers
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.pretrained import read_weights
+from keras_alexnet.weights.shipped import SHIPPED
 
 
 def weights_and_architecture(
@@ -192,10 +193,17 @@ def check_arguments(weights, pooling, classes, include_top):
                 'With `weights="imagenet"` and `include_top=True`, `classes` '
                 f"must be 1000. Received: classes={classes}"
             )
+    elif isinstance(weights, str) and weights in SHIPPED:
+        own = len(SHIPPED[weights].class_names)
+        if include_top and classes not in (None, own):
+            raise ValueError(
+                f'With `weights="{weights}"` and `include_top=True`, `classes` '
+                f"must be {own}. Received: classes={classes}"
+            )
     elif weights is not None and not _is_file(weights):
         raise ValueError(
-            '`weights` must be `None` (random initialization), "imagenet" or '
-            "the path of a weights file. "
+            '`weights` must be `None` (random initialization), "imagenet", '
+            f'"{", ".join(SHIPPED)}" or the path of a weights file. '
             f"Received: weights={weights!r}, which is absent"
         )
 

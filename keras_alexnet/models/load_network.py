@@ -32,9 +32,9 @@ def load_network(weights, architecture=None, prototxt=None):
     states, or else minus the mean color of Caffe's own networks.
 
     Args:
-        weights: `"imagenet"`, or the path of a `.caffemodel`, a `.pth`, `.pt`
-            or `.safetensors` of torchvision, a `.weights.h5` or a `.keras`
-            file.
+        weights: `"imagenet"`, `"cifar10"`, or the path of a `.caffemodel`, a
+            `.pth`, `.pt` or `.safetensors` of torchvision, a `.safetensors`
+            of this package, a `.weights.h5` or a `.keras` file.
         architecture: An architecture, or a preset's name. Defaults to what
             the file is of, and to `"caffe"` for `"imagenet"`.
         prototxt: Path of the `.prototxt` of a `.caffemodel`, see `load_caffe`.

@@ -10,6 +10,7 @@ import numpy as np
 from keras_alexnet.columns.shares import by_whole_name
 from keras_alexnet.columns.shares import divided
 from keras_alexnet.disk import cache_folder
+from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 from keras_alexnet.models.architecture import Architecture
 from keras_alexnet.models.caffe_import import read_caffe
 from keras_alexnet.models.difference import different_computations
@@ -20,8 +21,10 @@ from keras_alexnet.models.keras_files import load_weights_file
 from keras_alexnet.models.keras_files import read_description
 from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.pytorchcv import read_pytorch
+from keras_alexnet.models.safetensors_files import read_safetensors
 from keras_alexnet.weights.published import PUBLISHED
 from keras_alexnet.weights.published import downloaded
+from keras_alexnet.weights.shipped import SHIPPED
 from keras_alexnet.weights.state_dict import read_state_dict
 from keras_alexnet.weights.state_dict import write_state_dict
 
@@ -52,6 +55,8 @@ class TrainedWeights:
         arrays: Dict of layer name to `(kernel, bias)` in Keras's layouts; or
             `None` for a file of Keras, which Keras reads by itself.
         channel_order: `"rgb"` or `"bgr"`, what `conv1` sees.
+        mean: Mean color or mean image, RGB in 0-255, or `None` where the file
+            has none.
     """
 
     source: str
@@ -59,16 +64,18 @@ class TrainedWeights:
     classes: int | None
     arrays: dict | None = None
     channel_order: str = "rgb"
+    mean: np.ndarray | None = None
 
 
 def read_weights(weights, architecture=None):
     """Reads weights, and finds out which network they belong to.
 
     Args:
-        weights: `"imagenet"` (downloads what was published), or the path of a
-            `.caffemodel`, of a `.pth`, `.pt` or `.safetensors` of
-            torchvision or pytorchcv (also zipped), of an `.h5` of VGG of
-            keras.applications, or of a `.weights.h5` or `.keras` file of
+        weights: `"imagenet"` (downloads what was published), `"cifar10"`
+            (part of the package), or the path of a `.caffemodel`, of a
+            `.pth`, `.pt` or `.safetensors` of torchvision or pytorchcv (also
+            zipped), of a `.safetensors` of this package, of an `.h5` of VGG
+            of keras.applications, or of a `.weights.h5` or `.keras` file of
             Keras.
         architecture: An `Architecture` or a preset's name; which weights
             `"imagenet"` means. Defaults to `"caffe"`.
@@ -84,9 +91,15 @@ def read_weights(weights, architecture=None):
     if isinstance(weights, str) and weights == "imagenet":
         return _published(resolve_architecture(architecture or "caffe"))
     path = os.fspath(weights)
+    if path in SHIPPED:
+        return _shipped(SHIPPED[path], architecture)
     if is_keras_file(path):
         found = read_description(path)
         return TrainedWeights(path, found["architecture"], found["classes"])
+    if ending_of(path) == ".safetensors":
+        own = read_safetensors(path)
+        if own is not None:
+            return _own(path, own)
     found, classes, arrays = _reader(path)(path)
     order = CHANNEL_ORDERS.get(ending_of(path), "rgb")
     return TrainedWeights(path, found, classes, arrays, order)
@@ -99,7 +112,8 @@ def load_weights(model, weights, strict=True):
         model: A model that `AlexNet` built, with its top or without, for one
             device or of columns.
         weights: `"imagenet"` (downloads the published weights of the model's
-            architecture), or the path of a `.caffemodel`, a `.pth`, `.pt` or
+            architecture), `"cifar10"` (part of the package), or the path of a
+            `.caffemodel`, a `.pth`, `.pt` or
             `.safetensors` of torchvision or pytorchcv, an `.h5` of VGG of
             keras.applications, or a `.weights.h5` or `.keras` file of Keras,
             written of one graph or of columns.
@@ -139,6 +153,7 @@ def assign_weights(model, found, strict=True):
     # All must fit before the first is assigned.
     for variable, value in _assignments(model, found):
         variable.assign(value)
+    _set_mean(model, found.mean)
 
 
 def architecture_of(path):
@@ -250,6 +265,34 @@ def _published(architecture):
     order = CHANNEL_ORDERS.get(ending, "rgb")
     classes = len(arrays[architecture.layer_names[-1]][1])
     return TrainedWeights(published.name, architecture, classes, arrays, order)
+
+
+def _shipped(shipped, architecture):
+    """Weights that are part of the package."""
+    own = read_safetensors(shipped.path)
+    wanted = resolve_architecture(architecture or shipped.architecture)
+    different = different_computations(own[0], wanted)
+    if different:
+        raise ValueError(
+            f'`weights="{shipped.name}"` is of architecture '
+            f"{shipped.architecture!r}. Received: {wanted.name!r}, which has "
+            f"another {'; '.join(different)}"
+        )
+    return _own(shipped.name, own)
+
+
+def _own(source, read):
+    """What a file of this package's own says."""
+    architecture, classes, arrays, mean = read
+    order = architecture.channel_order
+    return TrainedWeights(source, architecture, classes, arrays, order, mean)
+
+
+def _set_mean(model, mean):
+    """Gives the mean to the layer that subtracts it, where there is one."""
+    for layer in model.layers if mean is not None else ():
+        if isinstance(layer, MeanSubtraction):
+            layer.set_mean(mean)
 
 
 def _verified(cached):

@@ -1,4 +1,4 @@
-"""Saves weights for Keras, Caffe and torchvision."""
+"""Saves weights for Keras, Caffe, torchvision and this package."""
 
 import os
 
@@ -7,13 +7,16 @@ import numpy as np
 
 from keras_alexnet.columns.conversion import has_columns
 from keras_alexnet.columns.shares import by_whole_name
+from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 from keras_alexnet.models.alexnet import AlexNet
 from keras_alexnet.models.caffe_export import write_caffe
+from keras_alexnet.models.difference import different_computations
 from keras_alexnet.models.keras_files import is_keras_file
 from keras_alexnet.models.presets import OWT
 from keras_alexnet.models.pretrained import architecture_of_model
 from keras_alexnet.models.pretrained import ending_of
 from keras_alexnet.models.pretrained import swapped_channels
+from keras_alexnet.models.safetensors_files import write_safetensors
 from keras_alexnet.models.torchvision import write_torchvision
 
 ENDINGS = (".caffemodel", ".safetensors")
@@ -38,18 +41,23 @@ def save_weights(model, path):
     whole model) for Keras. A file that exists is replaced once the new one is
     complete.
 
+    PyTorch has no other network of this family. Those are written to
+    `.safetensors` under this package's own names, `conv1.kernel` and so on, in
+    Keras's layouts, with a description by which `load_network` builds them
+    again; the mean of the images is in that file, too.
+
     In files for others `conv1` takes pixels as the other software gives them:
     Caffe's in BGR, minus the mean; torchvision's also divided by its standard
     deviations. The mean itself is not in the file.
 
     Args:
-        model: What `AlexNet` returned, with its top for Caffe and torchvision;
-            as one graph or of columns.
+        model: What `AlexNet` returned; as one graph or of columns.
         path: Path of the file.
 
     Raises:
-        ValueError: If the other framework has no such network, or layers were
-            changed after the network was built.
+        ValueError: If Caffe has no such network, layers were changed after
+            the network was built, or `.safetensors` shall hold batch
+            normalization.
 
     Example:
 
@@ -85,9 +93,21 @@ def _save_for_others(model, path):
             f"`path` must end in {', '.join(ENDINGS)}, .weights.h5 or .keras."
             f"{advice} Received: path={path!r}"
         )
+    _save_safetensors(model, path)
+
+
+def _save_safetensors(model, path):
     architecture = architecture_of_model(model)
     arrays = _arrays(model, architecture)
     _check_layers(model, architecture)
+    # Whatever the data format, these two sides are equal or one is 3.
+    sides = model.input_shape[1:3]
+    size = None if None in sides else max(sides)
+    in_pytorch = not different_computations(architecture, OWT, size)
+    if not in_pytorch or len(arrays) < len(architecture.layer_names):
+        mean = _mean(model)
+        write_safetensors(path, architecture, arrays, size, mean)
+        return
     first = architecture.first_layer
     kernel, bias = arrays[first]
     scale = np.divide(OWT.pixel_std, architecture.pixel_std)
@@ -96,9 +116,18 @@ def _save_for_others(model, path):
     arrays[first] = (kernel * scale[:, None]).astype(kernel.dtype), bias
     if architecture.channel_order == "bgr":
         arrays[first] = swapped_channels(*arrays[first])
-    # Whatever the data format, these two sides are equal or one is 3.
-    size = max(model.input_shape[1:3])
     write_torchvision(path, architecture, arrays, size)
+
+
+def _mean(model):
+    """The mean of the images that the model subtracts, channels last."""
+    for layer in model.layers:
+        if isinstance(layer, MeanSubtraction):
+            mean = keras.ops.convert_to_numpy(layer.offset)
+            if layer.data_format == "channels_first":
+                mean = np.moveaxis(mean, 0, -1)
+            return mean if layer.per_pixel else mean.ravel()
+    return None
 
 
 def _arrays(model, architecture):
@@ -107,10 +136,8 @@ def _arrays(model, architecture):
     arrays = {}
     for name in architecture.layer_names:
         if f"{name}/kernel" not in parts:
-            raise ValueError(
-                "A network without its top cannot be saved for torchvision: it "
-                f"has no layer `{name}`."
-            )
+            # The network is without its top.
+            continue
         arrays[name] = tuple(
             np.concatenate(
                 [
@@ -129,8 +156,11 @@ def _check_layers(model, architecture):
     if has_columns(model):
         # Built from the architecture as well; its layers are shares.
         return
+    last = architecture.layer_names[-1]
+    include_top = last in {layer.name for layer in model.layers}
     wanted = AlexNet(
         input_shape=model.input_shape[1:],
+        include_top=include_top,
         classes=model.output_shape[-1],
         classifier_activation=None,
         architecture=architecture,

@@ -32,6 +32,7 @@ from keras_alexnet.training.fit import fit
 from keras_alexnet.training.presets import resolve_recipe
 from keras_alexnet.training.recipe import Recipe
 from keras_alexnet.training.weight_average import WeightAverage
+from keras_alexnet.weights.shipped import SHIPPED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -421,7 +422,7 @@ def _keeper(keep, directory):
 
 def _description(weights):
     """Tells files of weights apart, wherever they are."""
-    if weights is None or weights == "imagenet":
+    if weights is None or weights == "imagenet" or weights in SHIPPED:
         return weights
     size = os.path.getsize(weights)
     return f"{os.path.basename(weights)}, {size} bytes"

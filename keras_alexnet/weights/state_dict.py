@@ -55,12 +55,47 @@ def _read(path):
     }
 
 
-def write_state_dict(path, arrays):
+def read_metadata(path):
+    """Reads what a safetensors file says of itself.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Dict of string to string; empty where there is nothing.
+
+    Raises:
+        ValueError: If the file is damaged.
+
+    Example:
+
+    >>> import numpy as np
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "net.safetensors")
+    >>> write_state_dict(path, {"bias": np.zeros(2)}, {"author": "Alex"})
+    >>> read_metadata(path)["author"]
+    'Alex'
+    """
+    from safetensors import safe_open
+
+    # Else a folder would be called damaged.
+    with open(path, "rb"):
+        pass
+    try:
+        with safe_open(path, "numpy") as file:
+            return file.metadata() or {}
+    except Exception as error:
+        raise _damaged(path, error) from error
+
+
+def write_state_dict(path, arrays, metadata=None):
     """Writes named arrays in the safetensors format, which PyTorch reads.
 
     Args:
         path: Path of the file. Nothing is left there if writing fails.
         arrays: Dict of name to array.
+        metadata: Dict of string to string, more that the file says of itself.
+            Defaults to `None`.
 
     Raises:
         OSError: If the file cannot be written, as on a full disk.
@@ -73,7 +108,9 @@ def write_state_dict(path, arrays):
     }
     with replacing(path) as temporary:
         try:
-            save_file(arrays, temporary, metadata={"format": "pt"})
+            save_file(
+                arrays, temporary, metadata={"format": "pt", **(metadata or {})}
+            )
         except SafetensorError as error:
             size = sum(array.nbytes for array in arrays.values())
             raise OSError(
@@ -90,12 +127,14 @@ def _read_safetensors(path):
         arrays = load_file(path)
     # Safetensors' own exception is derived from `Exception` alone.
     except Exception as error:
-        raise ValueError(
-            f"{path} cannot be read as safetensors: {error}"
-        ) from error
+        raise _damaged(path, error) from error
     return {
         name: array.astype("float32")
         if array.dtype.name == "bfloat16"
         else array
         for name, array in arrays.items()
     }
+
+
+def _damaged(path, error):
+    return ValueError(f"{path} cannot be read as safetensors: {error}")

@@ -1,0 +1,130 @@
+"""The package's own safetensors files, for networks that PyTorch has not."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+
+from keras_alexnet.models.architecture import Architecture
+from keras_alexnet.models.file_errors import explained
+from keras_alexnet.weights.state_dict import read_metadata
+from keras_alexnet.weights.state_dict import read_state_dict
+from keras_alexnet.weights.state_dict import write_state_dict
+
+# The entry of the file's metadata that describes the network.
+ENTRY = "keras_alexnet"
+MEAN = "preprocessing.mean"
+KINDS = ("kernel", "bias")
+
+
+def write_safetensors(
+    path, architecture, arrays, input_size=None, mean=None, dtype="float32"
+):
+    """Writes whole layers, and which network they are of.
+
+    The arrays are called `conv1.kernel`, `conv1.bias` and so on, in Keras's
+    layouts; the mean of the images is `preprocessing.mean`.
+
+    Args:
+        path: Path that ends in `.safetensors`.
+        architecture: An `Architecture`.
+        arrays: Dict of layer name to `(kernel, bias)`. The last layers may be
+            missing.
+        input_size: Integer, pixels per side of the images. Defaults to the
+            architecture's.
+        mean: Array of shape `(3,)` or `(height, width, 3)`, RGB in 0-255, or
+            `None`. Defaults to `None`.
+        dtype: String, of the stored numbers. Defaults to `"float32"`.
+
+    Raises:
+        ValueError: If the architecture has batch normalization, whose
+            statistics have no place in the file, or numbers are too large for
+            `dtype`.
+    """
+    if architecture.normalization == "batch":
+        raise ValueError(
+            "A .safetensors file has no place for the statistics of batch "
+            f"normalization, which {architecture.name!r} has. Save a "
+            ".weights.h5 or .keras file."
+        )
+    named = {
+        f"{name}.{kind}": np.asarray(value)
+        for name, values in arrays.items()
+        for kind, value in zip(KINDS, values, strict=True)
+    }
+    if mean is not None:
+        named[MEAN] = np.asarray(mean)
+    largest = max(float(np.abs(value).max()) for value in named.values())
+    if dtype == "float16" and not largest <= np.finfo("float16").max:
+        raise ValueError(
+            f"`dtype` must hold the largest number of the network, {largest}. "
+            f"Received: dtype={dtype!r}"
+        )
+    architecture = dataclasses.replace(
+        architecture, input_size=input_size or architecture.input_size
+    )
+    description = keras.saving.serialize_keras_object(architecture)
+    write_state_dict(
+        path,
+        {name: value.astype(dtype) for name, value in named.items()},
+        {ENTRY: json.dumps({"architecture": description})},
+    )
+
+
+def read_safetensors(path):
+    """Reads what `write_safetensors` wrote.
+
+    Args:
+        path: Path.
+
+    Returns:
+        `None` if the file is another's; else a tuple of the `Architecture`,
+        the number of classes (`None` without the last layer), a dict of layer
+        name to `(kernel, bias)` in float32, and the mean or `None`.
+
+    Raises:
+        ValueError: If the file is damaged or incomplete.
+    """
+    entry = read_metadata(path).get(ENTRY)
+    if entry is None:
+        return None
+    named = {
+        name: array.astype("float32")
+        for name, array in read_state_dict(path).items()
+    }
+    with explained(path, "is damaged, or no file of this package"):
+        return (*_checked(entry, named), named.get(MEAN))
+
+
+def _checked(entry, named):
+    """The architecture, the classes and the layers."""
+    try:
+        architecture = keras.saving.deserialize_keras_object(
+            json.loads(entry)["architecture"]
+        )
+        if not isinstance(architecture, Architecture):
+            raise TypeError(f"It is of a {type(architecture).__name__}.")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"Its description cannot be read: {type(error).__name__}: "
+            f"{str(error)[:300]}"
+        ) from error
+    names = [
+        name
+        for name in architecture.layer_names
+        if any(f"{name}.{kind}" in named for kind in KINDS)
+    ]
+    wanted = {f"{name}.{kind}" for name in names for kind in KINDS}
+    different = wanted ^ (set(named) - {MEAN})
+    without_top = names == list(architecture.conv_names)
+    if different or not (
+        without_top or names == list(architecture.layer_names)
+    ):
+        missing = sorted(different or set(architecture.layer_names) - {*names})
+        raise ValueError(f"It lacks or has too much: {', '.join(missing[:5])}.")
+    arrays = {
+        name: tuple(named[f"{name}.{kind}"] for kind in KINDS) for name in names
+    }
+    last = arrays.get(architecture.layer_names[-1])
+    return architecture, last and len(last[1]), arrays
