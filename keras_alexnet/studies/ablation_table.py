@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import pathlib
 
+from keras_alexnet.studies.caffenet_benchmark import OTHERS_EFFECTS
 from keras_alexnet.studies.history_2012 import LOGGED_EFFECTS
 from keras_alexnet.studies.history_2012 import PAPER_EFFECTS
 from keras_alexnet.studies.intervals import mean_and_error
@@ -53,6 +54,7 @@ class Row:
         record["contains_zero"] = self.top1 and self.top1.contains(0)
         record["paper"] = PAPER_EFFECTS.get(self.name, "")
         record["logs_2012"] = LOGGED_EFFECTS.get(self.name, "")
+        record["caffenet_benchmark"] = OTHERS_EFFECTS.get(self.name, "")
         record["reason"] = self.reason
         return record
 
@@ -74,7 +76,8 @@ class Ablation:
         return [row.record() for row in self.rows]
 
     def __str__(self):
-        cells = [("", "top-1 error, %", "difference, points", "paper", "logs")]
+        ours = ("", "top-1 error, %", "difference, points")
+        cells = [(*ours, "paper", "logs", "others")]
         cells += [_cells(record) for record in self.records()]
         table = text_table(cells)
         return "\n".join([str(self.experiment), table, *self._notes()])
@@ -117,7 +120,9 @@ class Ablation:
             "with Student's 95 % interval: it speaks of seeds, not of other "
             "test images. Of "
             f"{tested} intervals {0.05 * tested:.1f} miss 0 by chance.",
-            "paper, logs: top-1 / top-5, ImageNet, single runs.",
+            "paper, logs: top-1 / top-5, ImageNet, single runs. others: top-1, "
+            "caffenet-benchmark, ImageNet",
+            "at 128 pixels, single runs.",
         )
 
 
@@ -147,7 +152,8 @@ def _cells(record):
     if record["failed"]:
         notes.append(f"{record['failed']} failed")
     note = " ".join(filter(None, notes))
-    return record["change"], ours, note, record["paper"], record["logs_2012"]
+    known = ("paper", "logs_2012", "caffenet_benchmark")
+    return record["change"], ours, note, *(record[name] for name in known)
 
 
 def _write_csv(path, records):

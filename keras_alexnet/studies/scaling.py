@@ -6,6 +6,7 @@ import pathlib
 
 from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.variants import with_width
+from keras_alexnet.studies.caffenet_benchmark import OTHERS_SIZES
 from keras_alexnet.studies.intervals import fit_power_law
 from keras_alexnet.studies.intervals import mean_and_error
 from keras_alexnet.text_table import text_table
@@ -79,6 +80,15 @@ class Scaling:
                 f"error ~ {axis} ** -b, b = {b.value:.3f} ({b.low:.3f} to "
                 f"{b.high:.3f}, 95 %): each doubling multiplies it by "
                 f"{factor.value:.3f} ({factor.low:.3f} to {factor.high:.3f})"
+            )
+            others = OTHERS_SIZES[axis]
+            known = fit_power_law(
+                list(others), [1 - a for a in others.values()]
+            )
+            lines.append(
+                "caffenet-benchmark, ImageNet at 128 pixels, "
+                f"{len(others)} networks, {axis} from {min(others):.3g} to "
+                f"{max(others):.3g}: b = {known.exponent.value:.3f}"
             )
         return "\n".join(lines)
 

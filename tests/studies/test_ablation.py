@@ -66,6 +66,8 @@ def test_row_whose_interval_contains_zero_says_so(landscape, tiny, recipe):
     # Beside the numbers of the paper and of its author's logs.
     assert "+1.4 / +1.2" in norms
     assert "+1.37 / +1.15" in norms
+    # And to those of others.
+    assert norms.endswith("-0.1")
 
 
 def test_seeds_that_tie_do_not_make_a_certainty(landscape, tiny, recipe):
