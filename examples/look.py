@@ -5,8 +5,9 @@
     python examples/look.py cat.jpg --weights=net.keras --photos=folder
 
 `--weights=imagenet` downloads 244 MB once. In the folder `--output` there is,
-for the network, `architecture.png` (Figure 2 of the paper) and `kernels.png`
-(Figure 3), and for each photo a folder of its name with
+for the network, `kernels.png` (Figure 3 of the paper) and, unless its layers
+branch, `architecture.png` (Figure 2), and for each photo a folder of its name
+with
 
 - `looks.png`: gradient, guided backpropagation, deconvnet, integrated
   gradients and Grad-CAM of the most probable class, or of `--unit`;
@@ -26,6 +27,7 @@ import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import keras
 import numpy as np
 import shared_flags
 import tensorflow as tf
@@ -41,7 +43,9 @@ from keras_alexnet.data import image_files
 from keras_alexnet.data import image_size
 from keras_alexnet.data import problem
 from keras_alexnet.data import resize_and_crop
+from keras_alexnet.layers import GroupedConv2D
 from keras_alexnet.layers import LocalResponseNormalization
+from keras_alexnet.models import Architecture
 from keras_alexnet.models import to_fully_convolutional
 from keras_alexnet.text_table import text_table
 
@@ -78,7 +82,8 @@ def class_names(count):
 
 def look_at_network(model, folder):
     """Pictures of the network itself."""
-    visualization.plot_architecture(model, folder / "architecture.png")
+    if is_chain(model):
+        visualization.plot_architecture(model, folder / "architecture.png")
     visualization.plot_kernels(model, folder / "kernels.png")
     print(f"conv1: {inspection.color_specialization(model)}")
 
@@ -155,9 +160,17 @@ def draw_class_maps(model, sliding, photo, names, fields, folder):
     )
 
 
+def is_chain(model):
+    """Whether each layer has the one before it as its input."""
+    return isinstance(getattr(model, "architecture", None), Architecture)
+
+
 def conv_names(model):
-    """Names of the convolutions, as in the architecture."""
-    return model.architecture.conv_names
+    """Names of the convolutions."""
+    if is_chain(model):
+        return model.architecture.conv_names
+    kinds = (keras.layers.Conv2D, GroupedConv2D)
+    return [layer.name for layer in model.layers if isinstance(layer, kinds)]
 
 
 def folder_images(model):
@@ -236,7 +249,7 @@ def main(arguments):
     output.mkdir(parents=True, exist_ok=True)
     look_at_network(model, output)
     sliding = None
-    if not model.architecture.unshared:
+    if is_chain(model) and not model.architecture.unshared:
         sliding = to_fully_convolutional(model)
     failed = 0
     for path in paths:

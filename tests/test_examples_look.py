@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from small_networks import build
 from small_networks import small
+from small_networks import small_inception
 from test_examples import ROOT
 from test_examples import run
 
@@ -34,6 +35,23 @@ def photos(tmp_path):
     names = "".join(f"thing {index}\n" for index in range(10))
     (tmp_path / "classes.txt").write_text(names)
     return tmp_path
+
+
+@pytest.mark.slow
+def test_a_network_that_branches(photos):
+    model = build(small_inception(), include_preprocessing=True)
+    model.save(photos / "net.keras")
+    output = photos / "look"
+    run(
+        "look.py",
+        photos / "photos" / "3.png",
+        f"--weights={photos / 'net.keras'}",
+        f"--output={output}",
+    )
+    assert (output / "kernels.png").exists()
+    assert not (output / "architecture.png").exists()
+    names = sorted(path.stem for path in (output / "3").iterdir())
+    assert names == ["activations", "looks", "lrn", "occlusion"]
 
 
 def test_all_pictures_are_drawn(photos):
