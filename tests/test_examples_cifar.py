@@ -6,6 +6,8 @@ import json
 import pytest
 from test_examples import run
 
+from keras_alexnet.models import load_network
+
 
 def keep(folder, name, seed, **values):
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,4 +77,10 @@ def test_the_13_percent_net_on_digits(tmp_path):
     assert len(result["history"]["loss"]) == 4
     assert result["log_of_2011"]["test, ten views"][1] == 0.126
     # Started again it is done.
-    assert "test, ten views" in run("cifar_13.py", *flags)
+    weights = tmp_path / "card" / "net.safetensors"
+    printed = run("cifar_13.py", *flags, f"--card={weights}")
+    assert "test, ten views" in printed
+    card = weights.with_suffix(".md").read_text()
+    nats, error = result["found"]["test, ten views"]
+    assert f"{error:.2%} of the 359 test images, {nats:.3f} nats" in card
+    assert load_network(weights).architecture.name == "cifar_13"

@@ -55,21 +55,32 @@ def write_safetensors(
     }
     if mean is not None:
         named[MEAN] = np.asarray(mean)
-    largest = max(float(np.abs(value).max()) for value in named.values())
-    if dtype == "float16" and not largest <= np.finfo("float16").max:
-        raise ValueError(
-            f"`dtype` must hold the largest number of the network, {largest}. "
-            f"Received: dtype={dtype!r}"
-        )
     architecture = dataclasses.replace(
         architecture, input_size=input_size or architecture.input_size
     )
     description = keras.saving.serialize_keras_object(architecture)
     write_state_dict(
         path,
-        {name: value.astype(dtype) for name, value in named.items()},
+        {name: in_precision(value, dtype) for name, value in named.items()},
         {ENTRY: json.dumps({"architecture": description})},
     )
+
+
+def in_precision(array, dtype):
+    """An array of another type, refused if that has no number as large.
+
+    Example:
+
+    >>> in_precision(np.array([0.1]), "float16")
+    array([0.1], dtype=float16)
+    """
+    largest = float(np.abs(array).max())
+    if largest > float(np.finfo(dtype).max):
+        raise ValueError(
+            "`dtype` must hold the largest number of the network, "
+            f"{largest:g}. Received: dtype={dtype!r}"
+        )
+    return array.astype(dtype)
 
 
 def read_safetensors(path):

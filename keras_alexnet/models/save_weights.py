@@ -16,6 +16,7 @@ from keras_alexnet.models.presets import OWT
 from keras_alexnet.models.pretrained import architecture_of_model
 from keras_alexnet.models.pretrained import ending_of
 from keras_alexnet.models.pretrained import swapped_channels
+from keras_alexnet.models.safetensors_files import in_precision
 from keras_alexnet.models.safetensors_files import write_safetensors
 from keras_alexnet.models.torchvision import write_torchvision
 
@@ -33,7 +34,7 @@ NEEDLESS = (
 )
 
 
-def save_weights(model, path):
+def save_weights(model, path, dtype="float32"):
     """Saves weights in the format that a file's ending names.
 
     `.caffemodel` (with the deploy `.prototxt` beside it) for Caffe and OpenCV,
@@ -53,11 +54,13 @@ def save_weights(model, path):
     Args:
         model: What `AlexNet` returned; as one graph or of columns.
         path: Path of the file.
+        dtype: String, `"float32"` or `"float16"`, of the numbers in a
+            `.safetensors` file. Defaults to `"float32"`.
 
     Raises:
         ValueError: If Caffe has no such network, layers were changed after
-            the network was built, or `.safetensors` shall hold batch
-            normalization.
+            the network was built, `.safetensors` shall hold batch
+            normalization, or `dtype` is not for this file or network.
 
     Example:
 
@@ -69,15 +72,22 @@ def save_weights(model, path):
     'caffe'
     """
     path = os.fspath(path)
+    if dtype not in ("float32", "float16") or (
+        dtype != "float32" and ending_of(path) != ".safetensors"
+    ):
+        raise ValueError(
+            '`dtype` must be "float32", or "float16" of a .safetensors file. '
+            f"Received: dtype={dtype!r}, path={path!r}"
+        )
     if path.endswith(".keras"):
         model.save(path)
     elif is_keras_file(path):
         model.save_weights(path)
     else:
-        _save_for_others(model, path)
+        _save_for_others(model, path, dtype)
 
 
-def _save_for_others(model, path):
+def _save_for_others(model, path, dtype):
     ending = ending_of(path)
     if ending == ".caffemodel":
         write_caffe(model, path)
@@ -93,10 +103,10 @@ def _save_for_others(model, path):
             f"`path` must end in {', '.join(ENDINGS)}, .weights.h5 or .keras."
             f"{advice} Received: path={path!r}"
         )
-    _save_safetensors(model, path)
+    _save_safetensors(model, path, dtype)
 
 
-def _save_safetensors(model, path):
+def _save_safetensors(model, path, dtype):
     architecture = architecture_of_model(model)
     arrays = _arrays(model, architecture)
     _check_layers(model, architecture)
@@ -106,7 +116,7 @@ def _save_safetensors(model, path):
     in_pytorch = not different_computations(architecture, OWT, size)
     if not in_pytorch or len(arrays) < len(architecture.layer_names):
         mean = _mean(model)
-        write_safetensors(path, architecture, arrays, size, mean)
+        write_safetensors(path, architecture, arrays, size, mean, dtype)
         return
     first = architecture.first_layer
     kernel, bias = arrays[first]
@@ -116,6 +126,10 @@ def _save_safetensors(model, path):
     arrays[first] = (kernel * scale[:, None]).astype(kernel.dtype), bias
     if architecture.channel_order == "bgr":
         arrays[first] = swapped_channels(*arrays[first])
+    arrays = {
+        name: tuple(in_precision(value, dtype) for value in values)
+        for name, values in arrays.items()
+    }
     write_torchvision(path, architecture, arrays, size)
 
 

@@ -21,7 +21,6 @@ from keras_alexnet.models import save_weights
 from keras_alexnet.models.pretrained import read_weights
 from keras_alexnet.models.safetensors_files import ENTRY
 from keras_alexnet.models.safetensors_files import read_safetensors
-from keras_alexnet.models.safetensors_files import write_safetensors
 from keras_alexnet.weights.state_dict import read_metadata
 
 
@@ -78,28 +77,36 @@ def test_another_size_of_images_is_in_the_file(tmp_path):
     assert load_network(path).input_shape == model.input_shape
 
 
-def test_half_precision(tmp_path):
-    model = trained(CIFARNet(architecture="cifar_19"))
-    arrays = {
-        name: tuple(
-            keras.ops.convert_to_numpy(w) for w in model.get_layer(name).weights
-        )
-        for name in model.architecture.layer_names
-    }
+@pytest.mark.parametrize("preset", ["cifar_19", "owt"])
+def test_half_precision(preset, tmp_path):
+    owt = small("owt")
+    model = trained(CIFARNet() if preset == "cifar_19" else build(owt))
     path = tmp_path / "net.safetensors"
-    write_safetensors(path, model.architecture, arrays, dtype="float16")
-    assert load_file(path)["conv1.kernel"].dtype == "float16"
-    again = CIFARNet(architecture="cifar_19", weights=path)
-    for found, wanted in zip(again.weights, model.weights, strict=True):
-        rounded = (
-            keras.ops.convert_to_numpy(wanted)
-            .astype("float16")
-            .astype("float32")
-        )
-        np.testing.assert_array_equal(found, rounded)
-    arrays["conv1"] = (1e7 * arrays["conv1"][0], arrays["conv1"][1])
-    with pytest.raises(ValueError, match="`dtype` must hold the largest"):
-        write_safetensors(path, model.architecture, arrays, dtype="float16")
+    save_weights(model, path, dtype="float16")
+    stored = load_file(path)
+    assert {array.dtype.name for array in stored.values()} == {"float16"}
+    again = load_network(path)
+    load_weights(model, path)
+    x = images(model)
+    own = again.get_layer("preprocessing")(x)
+    np.testing.assert_array_equal(predict(again, x), predict(model, own))
+
+
+def test_numbers_too_large_for_half_precision(tmp_path):
+    model = CIFARNet(architecture="cifar_19")
+    model.get_layer("conv1").bias.assign(np.full(32, 1e5))
+    with pytest.raises(ValueError, match="hold the largest .*, 100000"):
+        save_weights(model, tmp_path / "net.safetensors", dtype="float16")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name, dtype",
+    [("net.safetensors", "int8"), ("net.weights.h5", "float16")],
+)
+def test_dtypes_that_files_do_not_have(name, dtype, tmp_path):
+    with pytest.raises(ValueError, match=f"`dtype` must .*dtype='{dtype}'"):
+        save_weights(CIFARNet(), tmp_path / name, dtype=dtype)
 
 
 def test_batch_normalization_has_no_place(tmp_path):
