@@ -8,6 +8,8 @@ from keras_alexnet.data import crops
 from keras_alexnet.data.loader import check_data_arguments
 from keras_alexnet.data.loader import default_resize
 from keras_alexnet.data.loader import loader
+from keras_alexnet.data.shares import Share
+from keras_alexnet.data.shares import in_batches
 from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
 
 
@@ -148,22 +150,46 @@ class TrainingData:
         self._epoch.assign(epoch)
         self._step.assign(step)
 
+    def share(self, pipelines, pipeline, replicas=None):
+        """The rows of each batch that one of several input pipelines takes.
+
+        Only these are read and decoded. All pipelines together yield what
+        `dataset` yields, whatever their number. The strategies of
+        `keras_alexnet.distribution` call it when `fit` is given `dataset`.
+
+        Args:
+            pipelines: Integer, how many there are.
+            pipeline: Integer from 0 on, which of them this is.
+            replicas: Integer, of all pipelines together. Each batch yields as
+                many smaller ones, see `keras_alexnet.data.shares.Share`.
+                Defaults to one for each pipeline.
+
+        Returns:
+            A `tf.data.Dataset` of the batches of this pipeline's replicas.
+
+        Example:
+
+        >>> from keras_alexnet.data.load_source import load_source
+        >>> data = TrainingData(load_source("digits"), input_size=64)
+        >>> images, labels = next(iter(data.share(4, 0)))
+        >>> images.shape
+        TensorShape([32, 64, 64, 3])
+        """
+        share = Share(pipelines, pipeline, replicas or pipelines)
+        count = self._split.count
+        if self._drop_remainder:
+            count = self.steps_per_epoch * self._batch_size
+
+        def plan():
+            step = tf.identity(self._step)
+            with tf.control_dependencies([step]):
+                return step, self._plan(share)
+
+        return share.epochs(plan, self._batches, count, self._batch_size)
+
     def _build(self):
-        parallel = parallel_calls()
-        plan = tf.data.Dataset.range(1).flat_map(self._plan)
-        examples = plan.map(
-            self._example, num_parallel_calls=parallel, deterministic=True
-        )
-        batches = examples.batch(
-            self._batch_size, drop_remainder=self._drop_remainder
-        )
-        batches = batches.map(
-            self._finish,
-            # Whole batches, of 77 MB at 224 pixels.
-            num_parallel_calls=min(parallel, 4),
-            deterministic=True,
-        )
-        batches = without_autotuning(batches.prefetch(2))
+        plan = tf.data.Dataset.range(1).flat_map(lambda _: self._plan())
+        batches = without_autotuning(self._batches(plan))
         # The graph does not know its length, which `seek` may shorten. Keras
         # must: else `fit` asks for one batch too many, and that step, though
         # it fails, counts in the metrics, `optimizer.iterations` and the seed
@@ -172,9 +198,32 @@ class TrainingData:
         # end of an epoch that `seek` has shortened an error.
         length = tf.constant(self.steps_per_epoch, tf.int64)
         batches.cardinality = lambda: length
+        batches.share = self.share
         return batches
 
-    def _plan(self, _):
+    def _batches(self, plan, sizes=None, ahead=True):
+        """Batches of what is planned: of a share, if `sizes` are given."""
+        parallel = parallel_calls()
+        examples = plan.map(
+            self._example, num_parallel_calls=parallel, deterministic=True
+        )
+        if sizes is None:
+            batches = examples.batch(
+                self._batch_size, drop_remainder=self._drop_remainder
+            )
+        else:
+            batches = in_batches(examples, sizes)
+        if not ahead:
+            return batches.map(self._finish)
+        batches = batches.map(
+            self._finish,
+            # Whole batches, of 77 MB at 224 pixels.
+            num_parallel_calls=min(parallel, 4),
+            deterministic=True,
+        )
+        return batches.prefetch(2)
+
+    def _plan(self, share=None):
         """What becomes of each example of this epoch, in its order."""
         count, side = self._split.count, self._resize
         epoch, step = tf.identity(self._epoch), tf.identity(self._step)
@@ -189,14 +238,22 @@ class TrainingData:
         top, left, window = self._windows(count, side, seeds[1])
         flip = tf.random.stateless_uniform([count], seeds[2]) < 0.5
         # The noise of a batch is drawn from its first example's seed.
-        position = tf.range(count, dtype=seeds.dtype)
-        noise = tf.stack([tf.fill([count], seeds[3, 0]), position], axis=1)
-        sigma = tf.fill([count], tf.convert_to_tensor(self.color_sigma))
-        plan = (order, top, left, window, flip, noise, sigma)
-        start = step * self._batch_size
-        return tf.data.Dataset.from_tensor_slices(
-            tuple(column[start:] for column in plan)
+        position = tf.range(count, dtype=tf.int64)
+        noise = tf.stack(
+            [
+                tf.fill([count], seeds[3, 0]),
+                tf.cast(position - position % self._batch_size, seeds.dtype),
+            ],
+            axis=1,
         )
+        sigma = tf.fill([count], tf.convert_to_tensor(self.color_sigma))
+        plan = (order, top, left, window, flip, noise, sigma, position)
+        start = step * self._batch_size
+        plan = tuple(column[start:] for column in plan)
+        if share is not None:
+            held = share.holds(plan[-1], count, self._batch_size)
+            plan = tuple(tf.boolean_mask(column, held) for column in plan)
+        return tf.data.Dataset.from_tensor_slices(plan)
 
     def _windows(self, count, side, seed):
         """Where each example's crop is: top, left and pixels per side."""
@@ -214,7 +271,7 @@ class TrainingData:
             corners = (tf.fill([count], offset) for offset in center)
         return (*corners, tf.fill([count], size))
 
-    def _example(self, index, top, left, window, flip, noise, sigma):
+    def _example(self, index, top, left, window, flip, *rest):
         image, label = self._load(index)
         size = self._size
         image = tf.slice(image, [top, left, 0], [window, window, 3])
@@ -226,12 +283,19 @@ class TrainingData:
                 flip, lambda: tf.reverse(image, axis=[1]), lambda: image
             )
         image.set_shape((size, size, 3))
-        return image, label, noise, sigma
+        return image, label, *rest
 
-    def _finish(self, images, labels, noise, sigma):
+    def _finish(self, images, labels, noise, sigma, position):
         if self._color:
+            # A share has the noise of its rows of the whole batch.
+            start = position[0] - position[0] % self._batch_size
+            rows = tf.minimum(self._split.count - start, self._batch_size)
             images = self._color(
-                images, training=True, seed=noise[0], sigma=sigma[0]
+                images,
+                training=True,
+                seed=noise[0],
+                sigma=sigma[0],
+                rows=(position - start, rows),
             )
         return tf.cast(images, tf.float32), labels
 
@@ -312,14 +376,35 @@ def evaluation_data(
             f"Received: resize={resize}, input_size={input_size}"
         )
     load = loader(source, split, resize, cache)
-    examples = tf.data.Dataset.range(source.split(split).count)
-    examples = examples.map(load, num_parallel_calls=parallel_calls())
-    batches = examples.batch(batch_size)
-    if view:
-        batches = batches.map(
-            lambda images, labels: (
-                crops.center_view(images, input_size),
-                labels,
+    count = source.split(split).count
+
+    def batches_of(rows, sizes=None, ahead=True):
+        parallel = parallel_calls()
+        examples = rows.map(load, num_parallel_calls=parallel)
+        if sizes is None:
+            batches = examples.batch(batch_size)
+        else:
+            batches = in_batches(examples, sizes)
+        if view:
+            batches = batches.map(
+                lambda images, labels: (
+                    crops.center_view(images, input_size),
+                    labels,
+                )
             )
-        )
-    return without_autotuning(batches.prefetch(2))
+        return batches.prefetch(2) if ahead else batches
+
+    def share(pipelines, pipeline, replicas=None):
+        part = Share(pipelines, pipeline, replicas or pipelines)
+
+        def plan():
+            numbers = tf.range(count, dtype=tf.int64)
+            held = part.holds(numbers, count, batch_size)
+            rows = tf.data.Dataset.from_tensor_slices(numbers[held])
+            return tf.constant(0, tf.int64), rows
+
+        return part.epochs(plan, batches_of, count, batch_size)
+
+    batches = without_autotuning(batches_of(tf.data.Dataset.range(count)))
+    batches.share = share
+    return batches

@@ -34,6 +34,26 @@ class MultiWorkerMirrored(
     Reference: https://github.com/keras-team/keras/issues/20585
     """
 
+    def experimental_distribute_dataset(self, dataset, options=None):
+        # TensorFlow would have each worker compute all of each batch, and
+        # throw most of it away.
+        share = getattr(dataset, "share", None)
+        if share is None:
+            return super().experimental_distribute_dataset(dataset, options)
+        if options is None and "GPU" not in self.extended.worker_devices[0]:
+            # Nothing is to be copied to a CPU in advance.
+            options = tf.distribute.InputOptions(
+                experimental_per_replica_buffer_size=0
+            )
+        return self.distribute_datasets_from_function(
+            lambda context: share(
+                context.num_input_pipelines,
+                context.input_pipeline_id,
+                context.num_replicas_in_sync,
+            ),
+            options,
+        )
+
     def reduce(self, reduce_op, value, axis):
         # While Keras builds a model it reduces whole batches, for their
         # shapes: those of any replica will do, without communication.

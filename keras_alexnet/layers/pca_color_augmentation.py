@@ -85,6 +85,9 @@ class PCAColorAugmentation(keras.layers.Layer):
             a function of it alone: reproducible in a parallel `map`, too.
         sigma: Scalar tensor or `None`, takes the place of the layer's, for a
             schedule.
+        rows: Pair or `None`. If given, the images are those rows of a larger
+            batch, and get its noise: an integer tensor of shape `(batch,)`,
+            which rows, and an integer tensor, how many there are in all.
 
     Returns:
         Tensor of the shape of `images`, in the layer's compute dtype.
@@ -201,27 +204,35 @@ class PCAColorAugmentation(keras.layers.Layer):
                 f"Received: input_shape={tuple(input_shape)}"
             )
 
-    def call(self, images, training=True, seed=None, sigma=None):
+    def call(self, images, training=True, seed=None, sigma=None, rows=None):
         images = ops.convert_to_tensor(images)
         if training:
             count = ops.shape(images)[0] if len(images.shape) == 4 else 1
             generator = self.generator if seed is None else _GivenSeed(seed)
             dtype = self._arithmetic_dtype
+            count = count if rows is None else rows[1]
             alpha = keras.random.normal((count, 3), dtype=dtype, seed=generator)
+            if rows is not None:
+                alpha = ops.take(alpha, rows[0], axis=0)
             images = self._augment(images, alpha, sigma, ops.cast)
         return ops.cast(images, self.compute_dtype)
 
-    def _call_in_tf_data(self, images, training=True, seed=None, sigma=None):
+    def _call_in_tf_data(
+        self, images, training=True, seed=None, sigma=None, rows=None
+    ):
         """Does what `call` does, in `tf.data` and on any backend of Keras."""
         import tensorflow as tf
 
         if training:
-            shape = (tf.shape(images)[0] if images.shape.rank == 4 else 1, 3)
+            count = tf.shape(images)[0] if images.shape.rank == 4 else 1
+            shape = (count if rows is None else rows[1], 3)
             dtype = self._arithmetic_dtype
             if seed is None:
                 alpha = tf.random.normal(shape, dtype=dtype, seed=self.seed)
             else:
                 alpha = tf.random.stateless_normal(shape, seed, dtype=dtype)
+            if rows is not None:
+                alpha = tf.gather(alpha, rows[0])
             images = self._augment(images, alpha, sigma, tf.cast)
         return tf.cast(images, self.compute_dtype)
 
