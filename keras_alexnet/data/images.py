@@ -50,7 +50,7 @@ def decode(encoded, name, upright=True):
             ) from error
 
     def attempt(encoded):
-        image = _decode(encoded)
+        image = decode_in_tensorflow(encoded)
         if upright:
             image = turn_upright(image, encoded)
         return image
@@ -92,7 +92,7 @@ def problem(encoded, strict=True):
     def attempt(encoded):
         # The empty string depends on the pixels; otherwise the graph would
         # leave the decoding out.
-        nothing = tf.strings.substr("", 0, tf.size(_decode(encoded)))
+        nothing = tf.strings.substr("", 0, tf.size(decode_in_tensorflow(encoded)))
         return tf.cond(
             (_start(encoded, 3) == b"\xff\xd8\xff") & strict,
             lambda: tf.ensure_shape(damage(encoded), ()),
@@ -132,7 +132,15 @@ def _start(encoded, count):
     return tf.strings.substr(encoded, 0, length)
 
 
-def _decode(encoded):
+def decode_in_tensorflow(encoded):
+    """What `decode` does with a sound image that TensorFlow can decode.
+
+    Args:
+        encoded: Scalar string tensor, the file's bytes.
+
+    Returns:
+        uint8 tensor of shape `(height, width, 3)`, not turned upright.
+    """
     return tf.io.decode_image(encoded, channels=3, expand_animations=False)
 
 
@@ -146,7 +154,7 @@ def _decode_in_python(encoded):
         return decode_other_format(encoded)
     # Says why TensorFlow refuses it. Pillow would let some truncated files
     # pass.
-    return _decode(encoded).numpy()
+    return decode_in_tensorflow(encoded).numpy()
 
 
 def resize_and_crop(image, resize):

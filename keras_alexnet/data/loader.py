@@ -138,14 +138,18 @@ def loader(source, name, resize, cache=None):
     split = source.split(name)
     note_damage = damage_notice(source.damaged)
 
+    def decode_and_note(encoded, example):
+        if not split.checked:
+            note_damage(encoded, example)
+        return decode(encoded, example, split.upright)
+
     def load(index):
         image, label, example = split.fetch(index)
         if split.encoded:
-            if not split.checked:
-                note_damage(image, example)
-            image = decode(image, example, split.upright)
+            image = decode_and_note(image, example)
         return resize_and_crop(image, resize), label
 
+    load.decode = decode_and_note
     if cache is None:
         return load
     shape = (resize, resize, 3)

@@ -49,7 +49,7 @@ def turn_upright(image, encoded):
 
 
 def _turn(image, encoded):
-    orientation = _read_orientation(np.asarray(encoded).item())
+    orientation = read_orientation(np.asarray(encoded).item())
     if orientation >= 5:
         image = image.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):
@@ -59,7 +59,20 @@ def _turn(image, encoded):
     return np.ascontiguousarray(image)
 
 
-def _read_orientation(encoded):
+def read_orientation(encoded):
+    """The orientation that the metadata of an image file state.
+
+    Args:
+        encoded: Bytes of a file.
+
+    Returns:
+        Integer from 1 to 8; 1, upright, where there are no metadata.
+
+    Example:
+
+    >>> read_orientation(b"no image")
+    1
+    """
     for mark, skipped in MARKS:
         start = encoded.find(mark)
         if start >= 0:

@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras_alexnet.autotuning import parallel_calls
 from keras_alexnet.autotuning import without_autotuning
 from keras_alexnet.data import crops
+from keras_alexnet.data.crop_loader import crop_loader
 from keras_alexnet.data.loader import check_data_arguments
 from keras_alexnet.data.loader import default_resize
 from keras_alexnet.data.loader import loader
@@ -115,7 +116,7 @@ class TrainingData:
         self.color_sigma = tf.Variable(sigma, trainable=False)
         self._epoch = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._step = tf.Variable(0, trainable=False, dtype=tf.int64)
-        self._load = loader(source, split, self._resize, cache)
+        self._load = crop_loader(source, split, self._resize, cache)
         self.settings = {
             "source": source.name,
             "fingerprint": source.fingerprint,
@@ -272,9 +273,8 @@ class TrainingData:
         return (*corners, tf.fill([count], size))
 
     def _example(self, index, top, left, window, flip, *rest):
-        image, label = self._load(index)
+        image, label = self._load(index, top, left, window)
         size = self._size
-        image = tf.slice(image, [top, left, 0], [window, window, 3])
         if self._scales is not None:
             image = tf.image.resize(image, (size, size), antialias=True)
             image = tf.cast(tf.round(image), tf.uint8)
