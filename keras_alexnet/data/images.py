@@ -92,7 +92,9 @@ def problem(encoded, strict=True):
     def attempt(encoded):
         # The empty string depends on the pixels; otherwise the graph would
         # leave the decoding out.
-        nothing = tf.strings.substr("", 0, tf.size(decode_in_tensorflow(encoded)))
+        nothing = tf.strings.substr(
+            "", 0, tf.size(decode_in_tensorflow(encoded))
+        )
         return tf.cond(
             (_start(encoded, 3) == b"\xff\xd8\xff") & strict,
             lambda: tf.ensure_shape(damage(encoded), ()),

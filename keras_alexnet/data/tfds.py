@@ -1,8 +1,11 @@
 """TFDS data sets, as a source."""
 
+import array
 import dataclasses
+import mmap
 import os
 import re
+import struct
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +20,9 @@ from keras_alexnet.data.source import stored_split
 # Up to here the encoded images of a split are kept in memory; beyond, they
 # are read from their files by position.
 MEMORY_LIMIT = 2**30
+
+# How a record of a TFRecord file begins.
+LENGTH = struct.Struct("<Q")
 
 # What TFDS takes for a name, "namespace:name/config:version"; else it is a
 # path.
@@ -62,9 +68,7 @@ def open_tfds(name, data_dir, split_names, memory_limit=None):
         info = builder.info.splits[split]
         # A local copy may hold fewer examples than the published version.
         sizes += [split, info.num_examples, info.num_bytes]
-        in_memory = info.num_bytes <= limit
-        read = _read_all if in_memory else _by_position
-        opened = read(builder, split, keys)
+        opened = _reader(builder, info, limit)(builder, split, keys)
         if not opened.count or opened.fetch(tf.constant(0, tf.int64))[1] >= 0:
             files = [os.fspath(path) for path in info.filepaths]
             version = digest(*files, *_versions(files))
@@ -139,16 +143,52 @@ def _read_all(builder, split, keys):
     return stored_split(images, labels, ids, encoded=True)
 
 
-def _by_position(builder, split, keys):
-    """Reads records where they lie, so that any order costs the same."""
+def _reader(builder, split_info, limit):
+    """The function that opens a split, by how the set is stored."""
     import tensorflow_datasets as tfds
 
-    info = builder.info
-    if info.file_format != tfds.core.FileFormat.TFRECORD:
-        raise ValueError(
-            f"{info.full_name} is too large to be kept in memory and stored "
-            f"as {info.file_format.value}. Store it as tfrecord"
+    formats = tfds.core.FileFormat
+    if builder.info.file_format == formats.ARRAY_RECORD:
+        return _from_array_records
+    if split_info.num_bytes <= limit:
+        return _read_all
+    if builder.info.file_format == formats.TFRECORD:
+        return _by_position
+    raise ValueError(
+        f"{builder.info.full_name} is too large to be kept in memory and "
+        f"stored as {builder.info.file_format.value}. Store it as tfrecord or "
+        "array_record"
+    )
+
+
+def _from_array_records(builder, split, keys):
+    """Reads ArrayRecord files, which know where their records are."""
+    import tensorflow_datasets as tfds
+
+    try:
+        records = builder.as_data_source(
+            split=split,
+            deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES,
         )
+        count = len(records)
+    except ImportError as error:
+        raise ImportError(
+            f"{builder.info.full_name} is stored as array_record, which a "
+            "library reads: `pip install array_record`"
+        ) from error
+
+    def read(index):
+        return records[int(index)]
+
+    def record(index):
+        return tf.numpy_function(read, [index], tf.string, stateful=False)
+
+    return _split_of_records(builder.info, split, keys, count, record)
+
+
+def _by_position(builder, split, keys):
+    """Reads records where they lie, so that any order costs the same."""
+    info = builder.info
     files = [os.fspath(path) for path in info.splits[split].filepaths]
     positions = _record_positions(files, info.splits[split])
     where = lookup(positions)
@@ -158,18 +198,26 @@ def _by_position(builder, split, keys):
             records.seek(start)
             return records.read(length)
 
-    def fetch(index):
-        record = tf.numpy_function(
+    def record(index):
+        return tf.numpy_function(
             read, tf.unstack(where(index), 3), tf.string, stateful=False
         )
+
+    return _split_of_records(info, split, keys, len(positions), record)
+
+
+def _split_of_records(info, split, keys, count, record):
+    import tensorflow_datasets as tfds
+
+    def fetch(index):
         example = info.features.deserialize_example(
-            tf.ensure_shape(record, ()),
+            tf.ensure_shape(record(index), ()),
             decoders={keys[0]: tfds.decode.SkipDecoding()},
         )
         name = tf.strings.join([split, "[", tf.strings.as_string(index), "]"])
         return example[keys[0]], tf.cast(example[keys[1]], tf.int64), name
 
-    return Split(len(positions), fetch, encoded=True)
+    return Split(count, fetch, encoded=True)
 
 
 def _record_positions(files, split_info):
@@ -186,20 +234,35 @@ def _versions(files):
 
 
 def _find_records(files, sizes, split_info):
-    positions = []
+    count = split_info.num_examples
+    # A list of a million tuples would take several times the memory.
+    found = array.array("q")
     for number, (file, size) in enumerate(zip(files, sizes, strict=True)):
-        offset = 0
-        with open(file, "rb") as records:
-            while offset < size:
-                records.seek(offset)
-                length = int.from_bytes(records.read(8), "little")
-                # 8 bytes of length and 4 of checksum before, 4 behind.
-                positions.append((number, offset + 12, length))
-                offset += 12 + length + 4
-    if len(positions) != split_info.num_examples:
+        if size:
+            found.extend(_records_of(file, size, number))
+    positions = np.frombuffer(found, "int64").reshape(-1, 3)
+    if len(positions) != count:
         raise ValueError(
             f"{files[0]} and its like hold {len(positions)} records, but "
-            f"dataset_info.json says {split_info.num_examples}: a file is "
-            "truncated or missing"
+            f"dataset_info.json says {count}: a file is truncated or missing"
         )
-    return np.array(positions, "int64")
+    return positions
+
+
+def _records_of(path, size, number):
+    """The numbers `number, start, length` of each record, one after another."""
+    offset = 0
+    with (
+        open(path, "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as records,
+    ):
+        # 8 bytes of length and 4 of checksum before, 4 behind.
+        while offset + 12 <= size:
+            (length,) = LENGTH.unpack_from(records, offset)
+            yield from (number, offset + 12, length)
+            offset += 12 + length + 4
+    if offset != size:
+        raise ValueError(
+            f"{path} is truncated or no file of records: its last record "
+            f"would end at byte {offset} of {size}"
+        )

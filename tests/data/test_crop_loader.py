@@ -88,9 +88,9 @@ def test_crops_are_those_of_the_whole_image(source, monkeypatch):
     for index in range(split.count):
         number = tf.constant(index, tf.int64)
         want, label = load(number)
-        for size in (17, 32, SIDE):
+        for size in (17, SIDE):
             rest = SIDE - size
-            places = rng.integers(0, rest + 1, (12, 2))
+            places = rng.integers(0, rest + 1, (8, 2))
             for top, left in [(0, 0), (rest, rest), *places]:
                 where = tf.constant([top, left, size], tf.int32)
                 got, same = load_crop(number, *tf.unstack(where))

@@ -1,9 +1,13 @@
+import sys
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from pictures import picture
 
 from keras_alexnet.data import load_source
+from keras_alexnet.data.tfds import _reader
 from keras_alexnet.data.tfds import open_tfds
 
 tfds = pytest.importorskip("tensorflow_datasets")
@@ -15,7 +19,7 @@ NAMES = ("train", "test", "validation")
 def store(tmp_path_factory):
     """Prepares a small TFDS data set; returns its `data_dir`."""
 
-    def store(name, labels, **changes):
+    def store(name, labels, file_format=None, **changes):
         folder = tmp_path_factory.mktemp(name)
         features = {
             "image": tfds.features.Image(encoding_format="png"),
@@ -34,6 +38,7 @@ def store(tmp_path_factory):
                 for split, numbers in labels.items()
             },
             data_dir=folder,
+            file_format=file_format,
             disable_shuffling=True,
         )
         return folder
@@ -82,6 +87,42 @@ def test_by_position_reads_the_same(pets, monkeypatch, tmp_path):
     assert len(list((tmp_path / "keras_alexnet").iterdir())) == 2
 
 
+def test_array_records_read_the_same(pets, store):
+    pytest.importorskip("array_record")
+    labels = {"train": [0, 1, 1, 0, 1], "test": [1, 0]}
+    source = load_source("arrays", store("arrays", labels, "array_record"))
+    same = load_source("pets", pets)
+    assert source.counts == same.counts
+    for split in ("train", "test"):
+        ours = list(source.dataset(split).as_numpy_iterator())
+        theirs = list(same.dataset(split).as_numpy_iterator())
+        for (image, label, _), (x, y, _) in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(image, x)
+            assert label == y
+    assert source.split("train").name_of(3) == "train[3]"
+
+
+def test_array_records_need_their_library(store, monkeypatch):
+    pytest.importorskip("array_record")
+    folder = store("lacking", {"train": [0, 1]}, "array_record")
+    monkeypatch.setitem(sys.modules, "array_record.python", None)
+    monkeypatch.setitem(
+        sys.modules, "array_record.python.array_record_data_source", None
+    )
+    with pytest.raises(ImportError, match="`pip install array_record`"):
+        load_source("lacking", folder)
+
+
+def test_formats_that_cannot_be_read_by_position():
+    info = tfds.core.FileFormat.RIEGELI
+    builder = types.SimpleNamespace(
+        info=types.SimpleNamespace(file_format=info, full_name="riegeli/1")
+    )
+    size = types.SimpleNamespace(num_bytes=2)
+    with pytest.raises(ValueError, match="stored as riegeli. Store it as tfr"):
+        _reader(builder, size, 1)
+
+
 def test_by_position_in_a_source(pets, monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr("keras_alexnet.data.tfds.MEMORY_LIMIT", 0)
@@ -104,6 +145,15 @@ def test_truncated_file_of_records(store, monkeypatch, tmp_path):
     file.write_bytes(file.read_bytes()[: 16 + length])
     with pytest.raises(ValueError, match="hold 1 records.*says 3.*truncated"):
         open_tfds("short", folder, NAMES, 0)
+
+
+def test_a_record_that_is_cut_off(store, monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    folder = store("cut", {"train": [0, 1, 1]})
+    (file,) = folder.rglob("*train.tfrecord*")
+    file.write_bytes(file.read_bytes()[:-5])
+    with pytest.raises(ValueError, match="is truncated or no file of records"):
+        open_tfds("cut", folder, NAMES, 0)
 
 
 def test_unlabelled_test_split_is_left_out(store, monkeypatch, tmp_path):

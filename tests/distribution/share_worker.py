@@ -1,6 +1,6 @@
 """One worker that trains and validates on its share; says what it fetched.
 
-    TF_CONFIG=... python share_worker.py FOLDER EPOCHS
+TF_CONFIG=... python share_worker.py FOLDER EPOCHS
 """
 
 import dataclasses

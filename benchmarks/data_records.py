@@ -1,0 +1,124 @@
+"""A data set of many small records, opened in a process of its own."""
+
+import io
+import json
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+CLASSES = 1000
+SHARDS = 1024
+
+
+def write_records(folder, count):
+    """A TFDS data set of JPEG images of 16x16 pixels; returns its bytes."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    examples = []
+    for label in range(CLASSES):
+        pixels = rng.integers(0, 256, (16, 16, 3), "uint8")
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=95)
+        features = {
+            "image": tf.train.Feature(
+                bytes_list=tf.train.BytesList(value=[file.getvalue()])
+            ),
+            "label": tf.train.Feature(
+                int64_list=tf.train.Int64List(value=[label])
+            ),
+        }
+        example = tf.train.Example(features=tf.train.Features(feature=features))
+        examples.append(example.SerializeToString())
+    parts = np.array_split(np.arange(count), SHARDS)
+    total = 0
+    for shard, numbers in enumerate(parts):
+        name = f"many-train.tfrecord-{shard:05d}-of-{SHARDS:05d}"
+        with tf.io.TFRecordWriter(str(folder / name)) as writer:
+            for number in numbers:
+                writer.write(examples[number % CLASSES])
+                total += len(examples[number % CLASSES])
+    tfds.folder_dataset.write_metadata(
+        data_dir=folder,
+        features=tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(encoding_format="jpeg"),
+                "label": tfds.features.ClassLabel(num_classes=CLASSES),
+            }
+        ),
+        split_infos=[
+            tfds.core.SplitInfo(
+                name="train",
+                shard_lengths=[len(part) for part in parts],
+                num_bytes=total,
+                filename_template=tfds.core.ShardedFileTemplate(
+                    dataset_name="many",
+                    data_dir=folder,
+                    split="train",
+                    filetype_suffix="tfrecord",
+                ),
+            )
+        ],
+        supervised_keys=("image", "label"),
+    )
+    return total
+
+
+def open_records(folder):
+    """Seconds and memory of opening a data set and beginning two epochs."""
+    from keras_alexnet.data import TrainingData
+    from keras_alexnet.data import load_source
+
+    times, start = {}, time.perf_counter()
+
+    def note(what):
+        nonlocal start
+        times[what] = time.perf_counter() - start
+        start = time.perf_counter()
+
+    source = load_source(folder, holdout=0.1)
+    note("opening")
+    data = TrainingData(source, input_size=16, resize=16, batch_size=128)
+    next(iter(data.dataset))
+    note("first batch")
+    data.seek(1)
+    next(iter(data.dataset))
+    note("planning the next epoch, and its first batch")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {"counts": source.counts, "times": times, "peak": peak}
+
+
+def measure_records(count):
+    """Writes the records, opens them twice, each time in a new process."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        start = time.perf_counter()
+        total = write_records(folder, count)
+        print(
+            f"{count} records, {total / 1e9:.2f} GB, in {SHARDS} shards, "
+            f"written in {time.perf_counter() - start:.0f} s"
+        )
+        for title in ("first time", "later"):
+            done = subprocess.run(
+                [sys.executable, __file__, folder],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            found = json.loads(done.stdout.splitlines()[-1])
+            parts = [f"{k} {v:.2f} s" for k, v in found["times"].items()]
+            print(
+                f"{title}: {', '.join(parts)}; peak of resident memory "
+                f"{found['peak']:.2f} GiB ({found['counts']})"
+            )
+
+
+if __name__ == "__main__":
+    print(json.dumps(open_records(sys.argv[1])))
