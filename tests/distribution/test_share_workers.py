@@ -1,4 +1,4 @@
-"""Processes that train and validate on their shares, and go on in other form."""
+"""Processes that train on their shares, and resume in another number."""
 
 import json
 import os
@@ -55,7 +55,8 @@ def test_workers_fetch_their_shares_and_resume_in_other_number(tmp_path):
     shared = tmp_path / "shared"
     shared.mkdir()
     for workers, epochs in ((2, 1), (4, 2)):
-        for result, arrays in launch(shared, workers, epochs):
+        launched = launch(shared, workers, epochs)
+        for result, _ in launched:
             used = STEPS * BATCH / workers
             assert used <= result["counts"]["train"] <= 1.2 * used
             # Keras takes the first batch of each evaluation twice.
@@ -66,5 +67,6 @@ def test_workers_fetch_their_shares_and_resume_in_other_number(tmp_path):
                 np.testing.assert_allclose(
                     got, history[name][:epochs], rtol=1e-5
                 )
-    for got, all_at_once in zip(arrays, want, strict=True):
+    # Predictions, in order, and weights.
+    for got, all_at_once in zip(launched[0][1], want, strict=True):
         np.testing.assert_allclose(got, all_at_once, rtol=0, atol=1e-5)
