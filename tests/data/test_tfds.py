@@ -1,4 +1,3 @@
-import sys
 import types
 
 import numpy as np
@@ -7,6 +6,7 @@ import tensorflow as tf
 from pictures import picture
 
 from keras_alexnet.data import load_source
+from keras_alexnet.data.tfds import _from_array_records
 from keras_alexnet.data.tfds import _reader
 from keras_alexnet.data.tfds import open_tfds
 
@@ -102,15 +102,18 @@ def test_array_records_read_the_same(pets, store):
     assert source.split("train").name_of(3) == "train[3]"
 
 
-def test_array_records_need_their_library(store, monkeypatch):
-    pytest.importorskip("array_record")
-    folder = store("lacking", {"train": [0, 1]}, "array_record")
-    monkeypatch.setitem(sys.modules, "array_record.python", None)
-    monkeypatch.setitem(
-        sys.modules, "array_record.python.array_record_data_source", None
+def test_array_records_need_their_library():
+    def as_data_source(**_):
+        raise ImportError("No module named 'array_record'")
+
+    builder = types.SimpleNamespace(
+        as_data_source=as_data_source,
+        info=types.SimpleNamespace(full_name="arrays/1.2.3"),
     )
-    with pytest.raises(ImportError, match="`pip install array_record`"):
-        load_source("lacking", folder)
+    with pytest.raises(
+        ImportError, match="arrays/1.2.3 is stored.*`pip install array_record`"
+    ):
+        _from_array_records(builder, "train", ("image", "label"))
 
 
 def test_formats_that_cannot_be_read_by_position():
