@@ -104,7 +104,16 @@ class Share:
 
         Returns:
             A `tf.data.Dataset` of the batches of this pipeline's replicas.
+
+        Raises:
+            ValueError: If there are fewer rows in a batch than replicas.
         """
+        if batch_size < self.replicas:
+            raise ValueError(
+                "`batch_size` must not be smaller than the number of replicas "
+                f"that share a batch. Received: batch_size={batch_size} for "
+                f"{self.replicas} replicas"
+            )
         steps, rest = divmod(count, batch_size)
         sizes, last_sizes = self.sizes(batch_size), self.sizes(rest)
 

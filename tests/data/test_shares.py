@@ -134,7 +134,7 @@ def test_epochs_of_a_share_follow_each_other():
 
 @pytest.mark.parametrize(
     "batch, workers, replicas, view",
-    [(10, 4, 4, None), (16, 2, 4, "center"), (3, 2, 4, None)],
+    [(10, 4, 4, None), (16, 2, 4, "center")],
 )
 def test_evaluation_is_shared(batch, workers, replicas, view):
     options = dict(input_size=8, resize=12, batch_size=batch, view=view)
@@ -146,6 +146,15 @@ def test_evaluation_is_shared(batch, workers, replicas, view):
     assert_equal(union(shares, len(want), replicas), want)
     assert sorted(set(fetched)) == list(range(50))
     assert len(fetched) <= 50 + 2 * workers
+
+
+def test_each_replica_must_have_a_row():
+    message = "smaller than the number of replicas.*batch_size=8 for 10 repl"
+    with pytest.raises(ValueError, match=message):
+        make(color=False).share(5, 0, 10)
+    tests = evaluation_data(SOURCE, resize=12, batch_size=8)
+    with pytest.raises(ValueError, match=message):
+        tests.share(10, 0)
 
 
 def test_the_first_batch_costs_no_more_than_itself():
