@@ -154,3 +154,17 @@ def test_broken_images_are_named_at_any_time(tmp_path):
     # Mended, also by another image, it is read again.
     path.write_bytes(encode(noisy(SIDE, 70, seed=1), "JPEG"))
     assert len(list(data.dataset)) == 1
+
+
+def test_under_a_strategy(source):
+    """The second epoch, too, in which crops are decoded."""
+    options = dict(input_size=32, resize=SIDE, batch_size=4, color=False)
+    alone = TrainingData(source, **options)
+    shared = TrainingData(source, **options)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    distributed = strategy.experimental_distribute_dataset(shared.dataset)
+    for _ in range(2):
+        pairs = zip(alone.dataset, distributed, strict=True)
+        for (whole, _), (parts, _) in pairs:
+            parts = strategy.experimental_local_results(parts)
+            np.testing.assert_array_equal(np.concatenate(parts), whole)
