@@ -67,6 +67,7 @@ ALLOWED = {
         "data",
         "evaluation",
         "preflight",
+        "weights",
     },
     "studies": {
         "keras",
