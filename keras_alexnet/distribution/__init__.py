@@ -1,5 +1,9 @@
 """Columns on devices of their own, alone and in data parallelism."""
 
+from keras_alexnet.distribution.cluster import CLUSTERS as CLUSTERS
+from keras_alexnet.distribution.cluster import (
+    cluster_resolver as cluster_resolver,
+)
 from keras_alexnet.distribution.column_parallel import (
     ColumnParallelStrategy as ColumnParallelStrategy,
 )

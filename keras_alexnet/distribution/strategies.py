@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_alexnet.distribution.cluster import cluster_resolver
 from keras_alexnet.distribution.column_parallel import ColumnParallelStrategy
 from keras_alexnet.distribution.mirrored import Mirrored
 from keras_alexnet.distribution.mirrored_columns import MirroredColumns
@@ -18,9 +19,10 @@ STRATEGIES = {
     "multiworker": (MultiWorkerMirrored, 1),
     "multiworker_columns": (MultiWorkerColumns, 2),
 }
+OF_WORKERS = ("multiworker", "multiworker_columns")
 
 
-def strategy_from_name(name):
+def strategy_from_name(name, cluster="none", port=None):
     """Makes the strategy that a name stands for, over all devices.
 
     Call it before any other TensorFlow operation. Where there is no GPU, the
@@ -28,14 +30,17 @@ def strategy_from_name(name):
 
     Args:
         name: `"none"`, `"columns"`, `"mirrored"`, `"mirrored_columns"`,
-            `"multiworker"` or `"multiworker_columns"`. The last two read
-            `TF_CONFIG`.
+            `"multiworker"` or `"multiworker_columns"`.
+        cluster, port: How the workers of the last two find each other, see
+            `cluster_resolver`. Defaults to `"none"`: those of `TF_CONFIG`,
+            if it is set.
 
     Returns:
         A `tf.distribute.Strategy`; TensorFlow's default one for `"none"`.
 
     Raises:
-        ValueError: If the name is none of these.
+        ValueError: If the name is none of these, if a strategy of one machine
+            is given a cluster, or what describes the cluster is wrong.
 
     Example:
 
@@ -47,9 +52,19 @@ def strategy_from_name(name):
             f"`name` must be one of {', '.join(STRATEGIES)}. Received: {name!r}"
         )
     make, parts = STRATEGIES[name]
+    resolver = None
+    if name in OF_WORKERS:
+        # Before TensorFlow is asked for GPUs, of which Slurm's tasks may have
+        # to see a part only.
+        resolver = cluster_resolver(cluster, port)
+    elif cluster != "none":
+        raise ValueError(
+            f"`cluster` is of the strategies {' and '.join(OF_WORKERS)}. "
+            f"Received: cluster={cluster!r}, name={name!r}"
+        )
     if parts > 1 and not tf.config.list_physical_devices("GPU"):
         _divide_cpu(parts)
-    return make()
+    return make(cluster_resolver=resolver) if resolver else make()
 
 
 def _divide_cpu(parts):
