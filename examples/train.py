@@ -11,12 +11,18 @@ one folder of images per class will do:
 
 A run that is interrupted resumes where it was when it is started again with
 the same flags. The folder `--output` belongs to that run alone.
+
+    python examples/train.py --dataset=path/to/images --dry_run
+
+does ten steps of everything, says how long the run would take, and leaves
+nothing behind.
 """
 
 import json
 import logging
 import os
 import pathlib
+import sys
 import time
 
 # TensorFlow then reuses large buffers: fresh memory from the system is slow on
@@ -29,9 +35,12 @@ from absl import app
 from absl import flags
 
 from keras_alexnet import train
+from keras_alexnet.distribution import CLUSTERS
 from keras_alexnet.distribution import STRATEGIES
 from keras_alexnet.distribution import strategy_from_name
 from keras_alexnet.distribution import worker_folder
+from keras_alexnet.training import DryRunError
+from keras_alexnet.training import dry_run
 from keras_alexnet.visualization import plot_curves
 
 # The defaults of flags for the digits, which have no mirror images, and which
@@ -72,6 +81,18 @@ flags.DEFINE_enum(
     list(STRATEGIES),
     "How devices and machines share the training.",
 )
+flags.DEFINE_enum(
+    "cluster",
+    "none",
+    list(CLUSTERS),
+    "How workers find each other: by TF_CONFIG, or as tasks of Slurm.",
+)
+flags.DEFINE_integer(
+    "port", None, "Of each machine's first task of Slurm; by the job's number."
+)
+flags.DEFINE_bool(
+    "dry_run", False, "Try ten steps of everything, and predict the time."
+)
 
 
 def main(_):
@@ -79,29 +100,34 @@ def main(_):
     # At a lower level TensorFlow reports every reduction between devices.
     logging.getLogger("tensorflow").setLevel(logging.WARNING)
     # Before any other operation of TensorFlow.
-    strategy = strategy_from_name(FLAGS.strategy)
+    strategy = strategy_from_name(FLAGS.strategy, FLAGS.cluster, FLAGS.port)
     architecture = shared_flags.architecture(DIGITS)
-    training = train(
-        FLAGS.dataset,
-        None if FLAGS.weights else architecture,
-        shared_flags.recipe(DIGITS),
-        FLAGS.output,
-        input_size=None
-        if FLAGS.weights
-        else shared_flags.input_size(architecture, DIGITS),
-        weights=FLAGS.weights,
-        keep=FLAGS.keep,
-        holdout=FLAGS.holdout,
-        data_dir=FLAGS.data_dir,
-        on_error=FLAGS.on_error,
-        cache="memory" if FLAGS.cache else None,
-        strategy=strategy,
-        mixed_precision=FLAGS.mixed_precision,
-        seed=FLAGS.seed,
-        every=FLAGS.backup_every or "epoch",
-        verbose=2,
-        preflight=FLAGS.preflight,
-    )
+    size = shared_flags.input_size(architecture, DIGITS)
+    asked = {
+        "source": FLAGS.dataset,
+        "architecture": None if FLAGS.weights else architecture,
+        "recipe": shared_flags.recipe(DIGITS),
+        "directory": FLAGS.output,
+        "input_size": None if FLAGS.weights else size,
+        "weights": FLAGS.weights,
+        "keep": FLAGS.keep,
+        "holdout": FLAGS.holdout,
+        "data_dir": FLAGS.data_dir,
+        "on_error": FLAGS.on_error,
+        "cache": "memory" if FLAGS.cache else None,
+        "strategy": strategy,
+        "mixed_precision": FLAGS.mixed_precision,
+        "seed": FLAGS.seed,
+        "every": FLAGS.backup_every or "epoch",
+        "preflight": FLAGS.preflight,
+    }
+    if FLAGS.dry_run:
+        try:
+            print(dry_run(**asked))
+        except DryRunError as error:
+            sys.exit(f"\n{error}")
+        return
+    training = train(**asked, verbose=2)
     shared_flags.tell_skipped(training.source)
     output = worker_folder(strategy, FLAGS.output)
     plot_curves(training.history, output / "curve.png")

@@ -55,15 +55,7 @@ def mean_image(
         )
     resize = resize or default_resize(input_size)
     count = source.split(split).count
-    path = cache_path(
-        "mean",
-        source.name,
-        source.fingerprint,
-        split,
-        count,
-        resize,
-        folder=cache_dir,
-    )
+    path = mean_path(source, input_size, resize, split, cache_dir)
 
     def compute():
         total = np.zeros((resize, resize, 3), "int64")
@@ -72,6 +64,28 @@ def mean_image(
         return (total / count).astype("float32")
 
     return cached_array(path, compute)
+
+
+def mean_path(
+    source, input_size=224, resize=None, split="train", cache_dir=None
+):
+    """Where `mean_image` keeps its result.
+
+    Args:
+        source, input_size, resize, split, cache_dir: As of `mean_image`.
+
+    Returns:
+        `pathlib.Path`.
+    """
+    return cache_path(
+        "mean",
+        source.name,
+        source.fingerprint,
+        split,
+        source.split(split).count,
+        resize or default_resize(input_size),
+        folder=cache_dir,
+    )
 
 
 def mean_color(

@@ -78,6 +78,41 @@ def activation_bytes(model):
     )
 
 
+def training_bytes(model, batch_size):
+    """Bytes that a training step needs at least, by what they are for.
+
+    ```
+    parameters, gradients, velocities: 4 each
+    activations: batch size * outputs of all layers, 4 each, or 2 in 16 bits
+    ```
+
+    Temporary buffers of convolutions come on top, and copies of the batch
+    that the input pipeline holds.
+
+    Args:
+        model: A `keras.Model` with a fixed input size.
+        batch_size: Integer, images of one step on one replica.
+
+    Returns:
+        Dict of `parameters`, `gradients`, `velocities`, `activations` to
+        integers.
+
+    Example:
+
+    >>> from keras_alexnet import AlexNet
+    >>> {k: v // 10**6 for k, v in training_bytes(AlexNet(), 128).items()}
+    {'parameters': 243, 'gradients': 243, 'velocities': 243, 'activations': 645}
+    """
+    trained = 4 * sum(math.prod(w.shape) for w in model.trainable_weights)
+    short = model.compute_dtype in ("float16", "bfloat16")
+    return {
+        "parameters": 4 * model.count_params(),
+        "gradients": trained,
+        "velocities": trained,
+        "activations": batch_size * activation_bytes(model) // (1 + short),
+    }
+
+
 def neurons(model):
     """Outputs of each layer that has weights, as the paper counts neurons.
 

@@ -37,12 +37,21 @@ from keras_alexnet.training.schedules import StepSchedule as StepSchedule
 from keras_alexnet.training.schedules import cosine_schedule as cosine_schedule
 from keras_alexnet.training.weight_average import WeightAverage as WeightAverage
 
+LATE = {
+    "Training": "training",
+    "train": "training",
+    "DryRun": "dry_run_result",
+    "DryRunError": "dry_run_result",
+    "dry_run": "dry_runs",
+}
+
 
 def __getattr__(name):
     # Imported when asked for: it needs TensorFlow's input pipelines, which
     # take seconds to import on the other backends.
-    if name in ("Training", "train"):
+    if name in LATE:
         from importlib import import_module
 
-        return getattr(import_module("keras_alexnet.training.training"), name)
+        module = import_module(f"keras_alexnet.training.{LATE[name]}")
+        return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

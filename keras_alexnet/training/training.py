@@ -190,9 +190,11 @@ def train(
     if isinstance(strategy, str):
         # Before any other operation of TensorFlow.
         strategy = strategy_from_name(strategy)
-    recipe = _varied(resolve_recipe(recipe), epochs, batch_size, flip)
+    recipe = varied_recipe(resolve_recipe(recipe), epochs, batch_size, flip)
     _check_choices(keep, mixed_precision)
-    source = _opened(source, recipe, keep, holdout, data_dir, on_error, seed)
+    source = open_source(
+        source, recipe, keep, holdout, data_dir, on_error, seed
+    )
     keras.utils.set_random_seed(seed)
     with _precision(mixed_precision):
         donor = None
@@ -260,7 +262,8 @@ def train(
     return Training(model, history, source, architecture, recipe, directory)
 
 
-def _varied(recipe, epochs, batch_size, flip):
+def varied_recipe(recipe, epochs=None, batch_size=None, flip=None):
+    """A `Recipe` with other values, but where they are `None`."""
     changes = {"epochs": epochs, "batch_size": batch_size, "flip": flip}
     return dataclasses.replace(
         recipe, **{name: x for name, x in changes.items() if x is not None}
@@ -280,7 +283,8 @@ def _check_choices(keep, mixed_precision):
         )
 
 
-def _opened(source, recipe, keep, holdout, data_dir, on_error, seed):
+def open_source(source, recipe, keep, holdout, data_dir, on_error, seed):
+    """The `Source` that `train` trains on; its arguments are of `train`."""
     decides = recipe.schedule == "plateau" or keep == "best"
     if not isinstance(source, Source):
         if holdout is None:
