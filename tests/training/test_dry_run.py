@@ -133,7 +133,7 @@ def test_prediction_by_hand():
     }
     # 14 + 420 + 22 + 18 + 79 seconds.
     text = " ".join(str(result).split())
-    assert "predicted 9.2 min for 3 epochs (mean image 14 s, tr" in text
+    assert "predicted 9.2 min for 3 epochs (mean image 14 s, tra" in text
 
 
 def test_16_bits_halve_the_activations_alone():
