@@ -10,7 +10,9 @@ data-parallel workers takes
     exchange = 2 (G - 1) / G * gradient bytes / bandwidth + 2 (G - 1) * latency
 
 one after the other (nothing hidden) or at once (all hidden); real runs lie
-between. Backward takes twice the forward pass; the exchange is a ring's.
+between. Backward takes twice the forward pass; the exchange is a ring's. Two
+columns on two GPUs halve the compute, and exchange activations instead. What
+the processors of a machine can decode is a limit of its own (`--decoded`).
 Before it predicts, the model is held against two published runs.
 """
 
@@ -26,11 +28,17 @@ from absl import flags
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list("workers", ["1", "2", "4"], "Numbers of processes.")
-flags.DEFINE_list("gpus", ["8", "64", "256", "1024"], "To predict for.")
+flags.DEFINE_list(
+    "gpus", ["1", "8", "32", "64", "256", "1024"], "To predict for."
+)
 flags.DEFINE_integer("batch_size", 128, "Images per GPU, predicted.")
 flags.DEFINE_float("peak", 989e12, "FLOP/s of a GPU; default H100, bfloat16.")
 flags.DEFINE_float("efficiency", 0.3, "Share of the peak that is reached.")
 flags.DEFINE_float("bandwidth", 50e9, "Bytes/s of a GPU's link.")
+flags.DEFINE_float(
+    "decoded", 1e3, "Images/s that a processor core decodes and augments."
+)
+flags.DEFINE_integer("cores", 16, "Cores for each GPU, predicted.")
 flags.DEFINE_float("latency", 5e-6, "Seconds per message.")
 flags.DEFINE_integer("repeats", 5, "Counted steps.")
 flags.DEFINE_bool("worker", False, "Be one of the measured processes.")
@@ -38,6 +46,11 @@ flags.DEFINE_bool("worker", False, "Be one of the measured processes.")
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 SIDE, SHARE = 96, 16
 IMAGES, EPOCHS = 1.2e6, 90
+# The training images of ILSVRC-2012, for predictions.
+IMAGENET = 1_281_167
+# Values that cross between two columns for an image: pool2, pool5 and fc6 both
+# ways, and their gradients; fc7 one way.
+CROSSING = 2 * 2 * (13 * 13 * 128 + 6 * 6 * 128 + 2048) + 2 * 2048
 
 
 def run_worker():
@@ -111,12 +124,10 @@ def check_two_gpus():
     operations, _ = cost_of("paper")
     total = 6 * operations * IMAGES * EPOCHS
     reached = total / (5.5 * 86400) / (2 * 1.58e12)
-    # Per image pool2, pool5 and fc6 cross both ways, and their gradients.
-    values = 2 * 2 * (13 * 13 * 128 + 6 * 6 * 128 + 2048) + 2 * 2048
     print("\nTwo columns on two GTX 580 (2012)")
     print(f"  5.5 days for {EPOCHS} epochs: {reached:.0%} of the peak")
     compute = 6 * operations * 128 / (2 * 1.58e12 * reached)
-    copy = 128 * 4 * values / 2 / 6e9
+    copy = 128 * 4 * CROSSING / 2 / 6e9
     print(
         f"  a batch of 128: {compute * 1e3:.0f} ms, of which columns exchange "
         f"for {copy * 1e3:.0f} ms at 6 GB/s"
@@ -144,31 +155,55 @@ def check_weird_trick():
         print(f"  {gpus:4} {hours:6.2f} {row[0]:18.2f} {row[1]:20.2f}")
 
 
+def predict_columns(cost, reached):
+    """Seconds of a step of two columns: compute, and exchange."""
+    compute, _ = step_seconds(2, FLAGS.batch_size / 2, cost, reached, 1)
+    copied = FLAGS.batch_size * 4 * CROSSING / 2 / FLAGS.bandwidth
+    # The four places where columns meet, forward and backward.
+    return compute, copied + 8 * FLAGS.latency
+
+
+def predict_row(name, gpus, images, seconds):
+    """A line of the prediction; `images` are those of a step."""
+    compute, exchange = seconds
+    low, high = images / (compute + exchange), images / max(compute, exchange)
+    fed = FLAGS.decoded * FLAGS.cores * gpus
+    hours = [IMAGENET * EPOCHS / rate / 3600 for rate in (low, high, fed)]
+    print(
+        f"  {name:10} {low:24,.0f} {high:11,.0f}  {hours[0]:7.2f} to "
+        f"{hours[1]:5.2f} {fed:13,.0f} {max(hours[1:]):9.2f}"
+    )
+
+
 def predict():
+    from keras_alexnet import AlexNet
+    from keras_alexnet.models import training_bytes
+
     cost = cost_of("paper")
     reached = FLAGS.peak * FLAGS.efficiency
+    batch = FLAGS.batch_size
     print(
-        f"\n{FLAGS.batch_size} images per GPU, {reached / 1e12:.0f} TFLOP/s, "
-        f"{FLAGS.bandwidth / 1e9:.0f} GB/s, {FLAGS.latency * 1e6:.0f} us"
+        f"\n{batch} images per GPU, {reached / 1e12:.0f} TFLOP/s, "
+        f"{FLAGS.bandwidth / 1e9:.0f} GB/s, {FLAGS.latency * 1e6:.0f} us; "
+        f"{FLAGS.cores} cores per GPU that feed {FLAGS.decoded:,.0f} images/s "
+        f"each; {IMAGENET:,} images"
     )
-    print("  GPUs  images/s: nothing hidden  all hidden  minutes for 90 epochs")
+    print(
+        "  GPUs       images/s: nothing hidden  all hidden  hours for 90 epochs"
+        "  images/s fed  so hours"
+    )
+    predict_row("2 columns", 2, batch, predict_columns(cost, reached))
     for gpus in map(int, FLAGS.gpus):
-        compute, exchange = step_seconds(
-            gpus,
-            FLAGS.batch_size,
-            cost,
-            reached,
-            FLAGS.bandwidth,
-            FLAGS.latency,
+        seconds = step_seconds(
+            gpus, batch, cost, reached, FLAGS.bandwidth, FLAGS.latency
         )
-        images = gpus * FLAGS.batch_size
-        low = images / (compute + exchange)
-        high = images / max(compute, exchange)
-        minutes = [IMAGES * EPOCHS / rate / 60 for rate in (low, high)]
-        print(
-            f"  {gpus:4} {low:24,.0f} {high:11,.0f}"
-            f"  {minutes[0]:7.1f} to {minutes[1]:.1f}"
-        )
+        predict_row(str(gpus), gpus, gpus * batch, seconds)
+    parts = training_bytes(AlexNet(), batch)
+    print(
+        f"Memory of a GPU, at least: {sum(parts.values()) / 1e9:.2f} GB ("
+        + ", ".join(f"{k} {v / 1e9:.2f}" for k, v in parts.items())
+        + "); half of it with a column on each"
+    )
 
 
 def main(_):

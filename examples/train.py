@@ -18,6 +18,7 @@ does ten steps of everything, says how long the run would take, and leaves
 nothing behind.
 """
 
+import dataclasses
 import json
 import logging
 import os
@@ -59,6 +60,12 @@ shared_flags.define_cache()
 shared_flags.define_mixed_precision()
 shared_flags.define_output("runs/train")
 shared_flags.define_seed()
+flags.DEFINE_float(
+    "learning_rate",
+    None,
+    "At the beginning, in place of the recipe's; in proportion to the batch.",
+    lower_bound=1e-9,
+)
 flags.DEFINE_string(
     "weights", None, '"imagenet" or a file to begin with; random by default.'
 )
@@ -95,6 +102,13 @@ flags.DEFINE_bool(
 )
 
 
+def recipe():
+    chosen = shared_flags.recipe(DIGITS)
+    if FLAGS.learning_rate is None:
+        return chosen
+    return dataclasses.replace(chosen, learning_rate=FLAGS.learning_rate)
+
+
 def main(_):
     start = time.time()
     # At a lower level TensorFlow reports every reduction between devices.
@@ -106,7 +120,7 @@ def main(_):
     asked = {
         "source": FLAGS.dataset,
         "architecture": None if FLAGS.weights else architecture,
-        "recipe": shared_flags.recipe(DIGITS),
+        "recipe": recipe(),
         "directory": FLAGS.output,
         "input_size": None if FLAGS.weights else size,
         "weights": FLAGS.weights,

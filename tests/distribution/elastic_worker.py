@@ -12,29 +12,19 @@ import pathlib
 import signal
 import sys
 
-import numpy as np
-from train_worker import BATCH
-from train_worker import EPOCHS
-from train_worker import Data
-from train_worker import KillAt
-from train_worker import grouped_model
 
-from keras_alexnet.distribution import MultiWorkerMirrored
-from keras_alexnet.distribution import WorkersAgree
-from keras_alexnet.training import ResumableBackup
+def train(folder, slot, kills):
+    # Not above: a machine that is broken does not get as far.
+    import numpy as np
+    from train_worker import EPOCHS
+    from train_worker import Data
+    from train_worker import KillAt
+    from train_worker import grouped_model
 
+    from keras_alexnet.distribution import MultiWorkerMirrored
+    from keras_alexnet.distribution import WorkersAgree
+    from keras_alexnet.training import ResumableBackup
 
-def main(folder, step, batch_size):
-    if batch_size != f"--batch_size={BATCH}":
-        raise ValueError(batch_size)
-    folder, slot = pathlib.Path(folder), os.environ["CUDA_VISIBLE_DEVICES"]
-    broken = folder / "broken"
-    callbacks = []
-    if slot == "3":
-        if broken.exists():
-            os.kill(os.getpid(), signal.SIGKILL)
-        broken.touch()
-        callbacks.append(KillAt(int(step)))
     strategy = MultiWorkerMirrored()
     with strategy.scope():
         model = grouped_model()
@@ -45,13 +35,24 @@ def main(folder, step, batch_size):
         epochs=EPOCHS,
         shuffle=False,
         verbose=0,
-        callbacks=[backup, WorkersAgree(), *callbacks],
+        callbacks=[backup, WorkersAgree(), *map(KillAt, kills)],
     )
     weights = [w.numpy() for w in model.weights]
     workers = strategy.num_replicas_in_sync
     np.savez(folder / f"result{slot}.npz", workers, *weights)
-    epoch, done, _ = backup.resumed_from
-    print("resumed from", epoch, done, flush=True)
+    print("resumed from", *backup.resumed_from, flush=True)
+
+
+def main(folder, step, _):
+    folder, slot = pathlib.Path(folder), os.environ["CUDA_VISIBLE_DEVICES"]
+    kills = []
+    if slot == "3":
+        broken = folder / "broken"
+        if broken.exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        broken.touch()
+        kills.append(int(step))
+    train(folder, slot, kills)
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ def test_four_workers_become_two_and_end_as_one(tmp_path):
             "--workers=4",
             "--min_workers=2",
             "--gpus=1",
-            "--timeout=280",
+            "--timeout=500",
             f"--logs={tmp_path / 'logs'}",
             "--",
             HERE / "elastic_worker.py",
@@ -194,7 +194,7 @@ def test_four_workers_become_two_and_end_as_one(tmp_path):
         ],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=520,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
