@@ -21,7 +21,9 @@ if BASH is None:
 # Stands for the training: says what it is given, and fails if it is told to.
 PROGRAM = """
 import os, pathlib, sys, time
-print("task", os.environ["SLURM_PROCID"], *sys.argv[1:], flush=True)
+# In one piece: all tasks write to one file.
+os.write(1, " ".join(
+    ["task", os.environ["SLURM_PROCID"], *sys.argv[1:], "\\n"]).encode())
 if "--wait" in sys.argv:
     pathlib.Path("waits").touch()
     time.sleep(30)
