@@ -52,8 +52,9 @@ class DryRun:
         backup_seconds, resume_seconds: Floats: how long a backup takes to
             write, and how long from the start to the first step after it.
         rates: Dict of images per second: `input` alone, `training`,
-            `validation` and `ten_views`.
+            `validation` unless there is none, and `ten_views`.
         every: `"epoch"`, or steps between backups.
+        validated: Integer, images of a validation.
         mean_is_known: Boolean. Whether the mean image is on disk.
         seconds: Float, what the dry run took.
     """
@@ -72,6 +73,7 @@ class DryRun:
     resume_seconds: float
     rates: dict
     every: str | int
+    validated: int
     mean_is_known: bool
     seconds: float
 
@@ -81,7 +83,8 @@ class DryRun:
         counts, rates = self.source.counts, self.rates
         epochs, batch = self.recipe.epochs, self.recipe.batch_size
         steps = counts["train"] // batch
-        validated = counts.get("holdout", counts["test"])
+        # None, and nothing to validate, where `validation=None` was asked for.
+        validation = rates.get("validation", float("inf"))
         backups = 1
         if self.every != "epoch":
             backups += steps // self.every
@@ -90,9 +93,9 @@ class DryRun:
                 0 if self.mean_is_known else counts["train"] / rates["input"]
             ),
             "training": epochs * steps * batch / rates["training"],
-            "validation": epochs * validated / rates["validation"],
+            "validation": epochs * self.validated / validation,
             "backups": epochs * backups * self.backup_seconds,
-            "center and ten views": counts["test"] / rates["validation"]
+            "center and ten views": counts["test"] / validation
             + counts["test"] / rates["ten_views"],
         }
 

@@ -27,6 +27,7 @@ class Watch(keras.callbacks.Callback):
         batch_size: Integer, of all replicas together.
         validated: Integer, images of a validation.
         folder: Path of the training.
+        strategy: Its `tf.distribute.Strategy`.
 
     Attributes:
         rates: Dict of `training` and `validation`, images per second.
@@ -34,16 +35,18 @@ class Watch(keras.callbacks.Callback):
 
     Example:
 
-    >>> Watch(10, batch_size=128, validated=500, folder="runs/try").rates
+    >>> strategy = tf.distribute.get_strategy()
+    >>> Watch(10, 128, 500, "runs/try", strategy).rates
     {}
     """
 
-    def __init__(self, steps, batch_size, validated, folder):
+    def __init__(self, steps, batch_size, validated, folder, strategy):
         super().__init__()
         self._steps = steps
         self._batch_size = batch_size
         self._validated = validated
         self._folder = pathlib.Path(folder)
+        self._strategy = strategy
         self._times = []
         self._weights = None
         self._resumed = False
@@ -100,6 +103,11 @@ class Watch(keras.callbacks.Callback):
 
     def look_at_backup(self):
         """Whether the training that was broken off has left its backup."""
+        if self._weights is None:
+            raise ValueError(
+                f"The training ended before step {self._steps}, where it was "
+                "to be broken off. Leave out callbacks that end it."
+            )
         path = self._folder / "backup" / "backup.npz"
         if not path.exists():
             raise OSError(errno.ENOENT, "The backup was not written", str(path))
@@ -119,12 +127,11 @@ class Watch(keras.callbacks.Callback):
         self.facts["peak"] = {"process": most, **_gpu_peaks()}
 
     def _look_at_memory(self):
-        strategy = self.model.distribute_strategy
-        replicas = strategy.num_replicas_in_sync
+        replicas = self._strategy.num_replicas_in_sync
         memory = training_bytes(self.model, self._batch_size // replicas)
         available = _available_memory()
         self.facts |= {"memory": memory, "available": available}
-        here = len(_replicas_here(strategy))
+        here = len(_replicas_here(self._strategy))
         # The parameters are there already.
         needed = here * (sum(memory.values()) - memory["parameters"])
         if _gpus() or available is None or needed <= available:

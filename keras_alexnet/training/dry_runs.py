@@ -97,11 +97,13 @@ def dry_run(
     with part("data"):
         whole = _opened(source, recipe, options)
         some, steps = _drawn(whole, recipe.batch_size, steps)
+    with part("architecture"):
+        means = [_mean_file(x, architecture, options) for x in (some, whole)]
     with part("directory"):
         folder = _new_folder(directory, strategy)
     every = options.pop("every", "epoch")
-    validated = some.counts.get("holdout", some.counts["test"])
-    watch = Watch(steps, recipe.batch_size, validated, folder)
+    validated = _validated(some, options)
+    watch = Watch(steps, recipe.batch_size, validated, folder, strategy)
     try:
         call = _call(architecture, recipe, folder, strategy, options)
         call |= {"every": steps, "callbacks": [*call["callbacks"], watch]}
@@ -120,16 +122,17 @@ def dry_run(
             _from_first_worker(0, strategy)
     finally:
         _remove(folder, strategy)
-        _mean_file(some, architecture, options).unlink(missing_ok=True)
+        means[0].unlink(missing_ok=True)
         keras.backend.clear_session()
-    mean = _mean_file(whole, architecture, options)
+    has_mean = options.get("weights") is not None or means[1].exists()
     return DryRun(
         source=whole,
         recipe=recipe,
         replicas=strategy.num_replicas_in_sync,
         devices=devices_of(strategy),
         every=every,
-        mean_is_known="weights" in options or mean.exists(),
+        validated=_validated(whole, options),
+        mean_is_known=has_mean,
         rates={"input": read, **watch.rates, "ten_views": ten},
         seconds=time.perf_counter() - begun,
         **watch.facts,
@@ -217,6 +220,14 @@ def _drawn(whole, batch_size, steps):
         fingerprint=f"{whole.fingerprint}, {secrets.token_hex(8)}",
     )
     return some, min(steps, possible - 1)
+
+
+def _validated(source, options):
+    """How many images a validation has."""
+    name = options.get("validation", "auto")
+    if name == "auto":
+        name = "holdout" if "holdout" in source.splits else "test"
+    return source.split(name).count if name else 0
 
 
 def _new_folder(directory, strategy):

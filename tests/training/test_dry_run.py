@@ -119,6 +119,7 @@ def test_prediction_by_hand():
         resume_seconds=9.0,
         rates=rates,
         every=5,
+        validated=359,
         mean_is_known=False,
         seconds=30.0,
     )
@@ -227,6 +228,20 @@ def test_a_backup_that_cannot_be_written(tmp_path, monkeypatch):
     fails("backup", "The backup was not written", tmp_path)
 
 
+def test_an_architecture_that_there_is_not(tmp_path):
+    message = "must be .*'alexnet_2030'"
+    fails("architecture", message, tmp_path, architecture="alexnet_2030")
+
+
+def test_a_callback_that_ends_the_training(tmp_path):
+    class End(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = True
+
+    message = "The training ended before step 3, where"
+    fails("backup", message, tmp_path, callbacks=[End()])
+
+
 def test_a_training_that_begins_again(tmp_path, monkeypatch):
     monkeypatch.setattr(Snapshots, "read", lambda _: None)
     message = "must go on at step 3, with the weights .* It began again"
@@ -264,6 +279,11 @@ def test_strategies(strategy, devices, tmp_path):
     found = run(tmp_path, strategy=strategy)
     assert found.devices == ("CPU:0", "CPU:1")
     assert found.replicas == strategy.num_replicas_in_sync
+    if found.replicas == 1:
+        found = run(tmp_path, strategy=strategy, validation=None)
+        assert "validation" not in found.rates
+        assert found.predicted["validation"] == 0
+        assert "for 40 epochs" in str(found)
     assert list(tmp_path.iterdir()) == []
 
 
