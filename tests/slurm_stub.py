@@ -52,8 +52,8 @@ def srun(arguments):
         if broken or any(codes):
             for task in tasks:
                 task.kill()
-            codes = [task.wait() for task in tasks]
-            return 1 if broken else max(map(abs, codes))
+                task.wait()
+            return next(filter(None, codes), 1)
     return 0
 
 

@@ -30,6 +30,9 @@ from keras_alexnet.training import dry_run_watch
 from keras_alexnet.training import make_schedule
 from keras_alexnet.training.snapshots import Snapshots
 
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("the pipeline is TensorFlow's", allow_module_level=True)
+
 ROOT = pathlib.Path(__file__).parents[2]
 NARROW = with_width(PAPER, 0.05)
 
