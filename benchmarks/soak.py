@@ -12,6 +12,7 @@ fails.
 """
 
 import collections
+import contextlib
 import csv
 import os
 import pathlib
@@ -108,10 +109,12 @@ def resident():
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def launch(folder, *worker_flags):
+@contextlib.contextmanager
+def launched(folder, *worker_flags):
+    """The launcher of two workers, which ends with the block."""
     folder.mkdir()
     with open(folder / "log", "wb") as log:
-        return subprocess.Popen(
+        launcher = subprocess.Popen(
             [
                 sys.executable,
                 EXAMPLES / "launch_local.py",
@@ -129,6 +132,13 @@ def launch(folder, *worker_flags):
             stdout=log,
             stderr=log,
         )
+    try:
+        yield launcher
+        if launcher.wait():
+            raise RuntimeError((folder / "log").read_text()[-3000:])
+    finally:
+        launcher.terminate()
+        launcher.wait()
 
 
 def samples(folder):
@@ -158,11 +168,6 @@ def kill_again_and_again(folder, launcher):
             os.kill(chance.choice(alive), signal.SIGKILL)
             kills, last = kills + 1, time.time()
     return kills
-
-
-def finished(launcher, folder):
-    if launcher.wait():
-        raise RuntimeError((folder / "log").read_text()[-3000:])
 
 
 def report_memory(title, folder):
@@ -202,18 +207,17 @@ def main(_):
         return run_worker(pathlib.Path(FLAGS.worker))
     from timing import machine
 
+    # Else the workers would outlive this program.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory() as place:
         calm, rough = pathlib.Path(place, "calm"), pathlib.Path(place, "rough")
-        finished(launch(calm), calm)
+        with launched(calm):
+            pass
         history = (calm / "run" / "history.csv").read_text()
         epochs = len(history.splitlines()) - 1
         start = time.monotonic()
-        launcher = launch(rough, f"--epochs={epochs}")
-        try:
+        with launched(rough, f"--epochs={epochs}") as launcher:
             kills = kill_again_and_again(rough, launcher)
-        finally:
-            launcher.terminate()
-        finished(launcher, rough)
         minutes = (time.monotonic() - start) / 60
         print(machine(), "; load", os.getloadavg()[0])
         print(
