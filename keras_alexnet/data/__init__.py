@@ -13,8 +13,12 @@ from keras_alexnet.data.images import resize_and_crop as resize_and_crop
 from keras_alexnet.data.load_source import load_source as load_source
 from keras_alexnet.data.loader import default_resize as default_resize
 from keras_alexnet.data.loader import image_size as image_size
+from keras_alexnet.data.means import color_covariance as color_covariance
 from keras_alexnet.data.means import mean_color as mean_color
 from keras_alexnet.data.means import mean_image as mean_image
 from keras_alexnet.data.pipelines import TrainingData as TrainingData
 from keras_alexnet.data.pipelines import evaluation_data as evaluation_data
+from keras_alexnet.data.prepare_imagenet import (
+    prepare_imagenet as prepare_imagenet,
+)
 from keras_alexnet.data.source import Source as Source

@@ -183,17 +183,32 @@ def resize_and_crop(image, resize):
     https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks),
     section 2; cuda-convnet2 `make-data.py`, lines 32-41, and `pyext.cpp`.
     """
+    image = scale_shorter_side(image, resize)
+    height, width = tf.unstack(tf.shape(image)[:2])
+    top, left = (height - resize) // 2, (width - resize) // 2
+    image = image[top : top + resize, left : left + resize]
+    return tf.ensure_shape(image, (resize, resize, 3))
+
+
+def scale_shorter_side(image, side):
+    """Scales the shorter side, as `resize_and_crop` does, and crops nothing.
+
+    Args:
+        image: uint8 tensor of shape `(height, width, 3)`.
+        side: Integer, pixels of the shorter side afterwards.
+
+    Returns:
+        uint8 tensor of shape `(height, width, 3)`. Of an image that is longer
+        than 16 times its width, the ends are missing.
+    """
     image = _without_far_ends(image)
     shape = tf.shape(image)[:2]
     shorter = tf.reduce_min(shape)
-    ratio = resize / tf.cast(shorter, tf.float64)
+    ratio = side / tf.cast(shorter, tf.float64)
     scaled = tf.cast(tf.round(tf.cast(shape, tf.float64) * ratio), tf.int32)
-    image = tf.cond(
-        shorter == resize, lambda: image, lambda: _scale(image, scaled)
+    return tf.cond(
+        shorter == side, lambda: image, lambda: _scale(image, scaled)
     )
-    top, left = (scaled[0] - resize) // 2, (scaled[1] - resize) // 2
-    image = image[top : top + resize, left : left + resize]
-    return tf.ensure_shape(image, (resize, resize, 3))
 
 
 def _without_far_ends(image):
