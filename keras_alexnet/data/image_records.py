@@ -67,12 +67,10 @@ def read_bytes(example):
     return encoded
 
 
-def preparer(features, side, encoding, quality, square, upright):
+def preparer(side, encoding, quality, square, upright):
     """Makes a function that prepares one image.
 
     Args:
-        features: A `tfds.features.FeaturesDict` of an image, its label and
-            its file name.
         side, encoding, quality, square, upright: As of `prepare_imagenet`.
 
     Returns:
@@ -93,12 +91,7 @@ def preparer(features, side, encoding, quality, square, upright):
             if not what:
                 raise
             return Prepared(None, problem=what)
-        values = {
-            "image": stored.numpy(),
-            "label": example.label,
-            "file_name": example.name,
-        }
-        record = features.serialize_example(values)
+        record = _record(stored.numpy(), example)
         damage = jpeg_damage(encoded)
         if not in_mean:
             return Prepared(record, damage=damage)
@@ -106,6 +99,21 @@ def preparer(features, side, encoding, quality, square, upright):
         return Prepared(record, "", damage, pixels, color_products(pixels))
 
     return prepare
+
+
+def _record(stored, example):
+    """A `tf.train.Example`, the same bytes in every process.
+
+    TFDS's `serialize_example` writes the features in an order that differs
+    from process to process.
+    """
+    values = {
+        "image": {"bytes_list": {"value": [stored]}},
+        "label": {"int64_list": {"value": [example.label]}},
+        "file_name": {"bytes_list": {"value": [example.name.encode()]}},
+    }
+    record = tf.train.Example(features={"feature": values})
+    return record.SerializeToString(deterministic=True)
 
 
 def _encoder(side, encoding, quality, square, upright):

@@ -193,14 +193,16 @@ def _check_names(images):
 
 
 def image_number(name):
-    """The number in the name of an image of a flat split.
+    """The number in the name of an image of a flat split, else `None`.
 
     Example:
 
     >>> image_number("ILSVRC2012_val_00000293.JPEG")
     293
+    >>> image_number("n01440764_18.JPEG")
     """
-    return int(NUMBERED.fullmatch(name)[1])
+    match = NUMBERED.fullmatch(name)
+    return match and int(match[1])
 
 
 def check_folder(source):

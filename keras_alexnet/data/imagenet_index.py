@@ -218,6 +218,8 @@ def _true_synset(path, split, image, truth):
             )
         return image.synset
     number = image_number(image.name)
+    if number is None:
+        return image.synset
     if not 1 <= number <= len(truth):
         raise ValueError(
             f"The labels of {split} are {len(truth)}. There is none of "

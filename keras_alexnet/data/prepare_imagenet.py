@@ -14,7 +14,6 @@ from keras_alexnet.data.loader import is_path
 from keras_alexnet.data.preparation_folder import WORKING
 from keras_alexnet.data.preparation_folder import preparation_folder
 from keras_alexnet.data.prepared_set import finish_set
-from keras_alexnet.data.prepared_set import set_features
 from keras_alexnet.data.record_shards import plan_shards
 from keras_alexnet.data.record_shards import read_result
 from keras_alexnet.data.record_shards import remove_unfinished
@@ -155,8 +154,7 @@ def prepare_imagenet(
         if finished is not None:
             _check_finished(finished, shards)
             return finished
-        features = set_features(index.class_names, encoding)
-        prepare = preparer(features, side, encoding, quality, square, upright)
+        prepare = preparer(side, encoding, quality, square, upright)
         remove_unfinished(output, output / WORKING)
         remaining = [shard for shard in shards if read_result(shard) is None]
         _check_space(output, remaining, prepare, seed, side)

@@ -13,31 +13,6 @@ from keras_alexnet.data.training_statistics import write_statistics
 from keras_alexnet.disk import replacing
 
 
-def set_features(class_names, encoding):
-    """What a record holds: the image, its label and its file name.
-
-    Args:
-        class_names: Tuple of strings.
-        encoding: String, as of `prepare_imagenet`.
-
-    Returns:
-        A `tfds.features.FeaturesDict`.
-    """
-    import tensorflow_datasets as tfds
-
-    # Originals are JPEG by name. TFDS decodes by content.
-    stored = "png" if encoding == "png" else "jpeg"
-    return tfds.features.FeaturesDict(
-        {
-            "image": tfds.features.Image(
-                shape=(None, None, 3), encoding_format=stored
-            ),
-            "label": tfds.features.ClassLabel(names=list(class_names)),
-            "file_name": tfds.features.Text(),
-        }
-    )
-
-
 def finish_set(output, shards, index, settings):
     """Adds up the results of all shards; writes what makes it a data set.
 
@@ -85,7 +60,7 @@ def finish_set(output, shards, index, settings):
         pairs = zip(index.class_names, index.words, strict=True)
         lines = [f"{name} {words}".rstrip() for name, words in pairs]
         pathlib.Path(temporary).write_text("\n".join(lines) + "\n")
-    features = set_features(index.class_names, settings["encoding"])
+    features = _features(index.class_names, settings["encoding"])
     _write_metadata(output, shards, results, features, settings)
     write_json(output / REPORT, report)
     return report
@@ -116,10 +91,11 @@ def _write_metadata(output, shards, results, features, settings):
                 ),
             )
         )
+    size = f"the shorter side {settings['side']} pixels"
     how = {
-        "jpeg": f"JPEG of quality {settings['quality']}",
-        "png": "PNG",
-        "original": "original files",
+        "jpeg": f"JPEG of quality {settings['quality']}, {size}",
+        "png": f"PNG, {size}",
+        "original": "the original files",
     }[settings["encoding"]]
     info = tfds.core.DatasetInfo(
         builder=dataset_info.DatasetIdentity(
@@ -128,7 +104,8 @@ def _write_metadata(output, shards, results, features, settings):
             data_dir=os.fspath(output),
             module_name="",
         ),
-        description=f"ImageNet, ILSVRC{year}, as {how}; {settings}",
+        description=f"ImageNet, ILSVRC{year}, as {how}. Labels are indices "
+        f"into the sorted synsets; {REPORT} says how it was prepared.",
         features=features,
         supervised_keys=("image", "label"),
         homepage="https://image-net.org/",
@@ -143,3 +120,19 @@ def _write_metadata(output, shards, results, features, settings):
             key=lambda path: path.name == "dataset_info.json",
         ):
             os.replace(path, output / path.name)
+
+
+def _features(class_names, encoding):
+    import tensorflow_datasets as tfds
+
+    # Originals are JPEG by name. TFDS decodes by content.
+    stored = "png" if encoding == "png" else "jpeg"
+    return tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(
+                shape=(None, None, 3), encoding_format=stored
+            ),
+            "label": tfds.features.ClassLabel(names=list(class_names)),
+            "file_name": tfds.features.Text(),
+        }
+    )

@@ -2,9 +2,10 @@
 
 import tarfile
 
-from benchmarks.ilsvrc_archives import write_archives
 from data.pictures import encode
 from data.pictures import picture
+
+from benchmarks.ilsvrc_archives import write_archives
 
 SYNSETS = ("n01440764", "n02105855", "n03394916")
 SIDE = 24

@@ -1,0 +1,149 @@
+"""How long `prepare_imagenet` takes, and how large what it writes is.
+
+    python benchmarks/prepare.py --dataset=imagenette/160px-v2 --images=2000
+
+Writes archives of ImageNet's structure of a set's images, enlarged to the size
+that most of ImageNet's have, 500 x 375 (the set above stores 224 x 224). Then
+it prepares them with each number of threads, and with as many processes at a
+time, in turns. Images per second are of the time on the clock; images per core
+and second of the CPU time of the preparing process and its threads, which other
+work on the machine changes less. Starting Python is not counted.
+"""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from absl import app
+from absl import flags
+
+FLAGS = flags.FLAGS
+flags.DEFINE_string("dataset", "digits", "As of examples/train.py.")
+flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
+flags.DEFINE_integer("images", 2000, "Training images; a tenth for validation.")
+flags.DEFINE_list("threads", ["1", "2"], "Numbers of threads to compare.")
+flags.DEFINE_bool("processes", True, "Compare with processes of one thread.")
+flags.DEFINE_integer("repeats", 3, "Rounds.")
+flags.DEFINE_list("qualities", ["95"], "Of JPEG; the first one is timed.")
+flags.DEFINE_bool("png", False, "Tell PNG's size, too.")
+flags.DEFINE_string("folder", None, "Where archives are kept; else nowhere.")
+
+OFFICIAL = 1281167 + 50000
+
+# Prepares archives, and prints what it took.
+ONE = """
+import json, sys, time
+from keras_alexnet.data import prepare_imagenet
+source, output, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+start, cpu = time.perf_counter(), time.process_time()
+report = prepare_imagenet(source, output, expected=None, verbose=0, **options)
+took = time.perf_counter() - start, time.process_time() - cpu
+print(json.dumps([*took, sum(report["counts"].values()), report["bytes"]]))
+"""
+
+
+def make_archives(folder):
+    """Archives of the first images of a set, 500 x 375 pixels, quality 90."""
+    import tensorflow as tf
+    from ilsvrc_archives import write_archives
+
+    from keras_alexnet.data import load_source
+
+    source = load_source(FLAGS.dataset, FLAGS.data_dir)
+
+    def encode(image, label, _):
+        image = tf.image.resize(image, (375, 500), method="bicubic")
+        image = tf.saturate_cast(tf.round(image), tf.uint8)
+        return tf.io.encode_jpeg(image, quality=90), label
+
+    def images(split, count):
+        examples = source.dataset(split).shuffle(20000, seed=0).take(count)
+        for content, label in examples.map(encode).as_numpy_iterator():
+            yield f"n{label:08d}", content
+
+    train = {}
+    for synset, content in images("train", FLAGS.images):
+        train.setdefault(synset, []).append(content)
+    validation = list(images("test", FLAGS.images // 10))
+    return write_archives(folder, train, validation)
+
+
+def start(source, output, **options):
+    """Starts a preparation in a process of its own."""
+    command = [sys.executable, "-c", ONE, source, output, json.dumps(options)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def one_round(source, processes, **options):
+    """Images per second, and per second and core."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = [
+            start(source, pathlib.Path(folder, str(number)), **options)
+            for number in range(processes)
+        ]
+        found = [
+            json.loads(p.communicate()[0].splitlines()[-1]) for p in started
+        ]
+    clock, cpu, count, size = zip(*found, strict=True)
+    # The processes do equal work side by side; the slowest one counts.
+    return sum(count) / max(clock), sum(count) / sum(cpu), size[0] / count[0]
+
+
+def main(_):
+    with tempfile.TemporaryDirectory() as temporary:
+        source = pathlib.Path(FLAGS.folder or temporary, "archives")
+        if not source.exists():
+            make_archives(source)
+        size = sum(path.stat().st_size for path in source.glob("*.tar"))
+        count = FLAGS.images + FLAGS.images // 10
+        print(f"{count} images, {size / count / 1e3:.1f} kB each", flush=True)
+        time_all(source)
+        tell_sizes(source)
+
+
+def time_all(source):
+    quality = int(FLAGS.qualities[0])
+    ways = {
+        f"{number} threads": {"processes": 1, "workers": int(number)}
+        for number in FLAGS.threads
+    }
+    if FLAGS.processes:
+        ways |= {
+            f"{number} processes": {"processes": int(number), "workers": 1}
+            for number in FLAGS.threads
+            if int(number) > 1
+        }
+    rates = {name: [] for name in ways}
+    for _ in range(FLAGS.repeats):
+        for name, options in ways.items():
+            begun = time.perf_counter()
+            rates[name].append(one_round(source, quality=quality, **options))
+            seconds = time.perf_counter() - begun
+            print(f"  {name}: {rates[name][-1]}, {seconds:.0f} s", flush=True)
+    for name, found in rates.items():
+        clock, core, _ = map(statistics.median, zip(*found, strict=True))
+        print(
+            f"{name}: {clock:.0f} images/s, {core:.0f} images/s per core; "
+            f"{OFFICIAL:,} images take {OFFICIAL / core / 3600:.1f} hours of a "
+            f"core (median of {len(found)})"
+        )
+
+
+def tell_sizes(source):
+    options = [{"quality": int(quality)} for quality in FLAGS.qualities]
+    options += [{**first, "square": True} for first in options[:1]]
+    options += [{"encoding": "png"}] if FLAGS.png else []
+    for option in options:
+        each = one_round(source, 1, **option)[2]
+        print(f"{option}: {each / 1e3:.1f} kB, {OFFICIAL * each / 1e9:.0f} GB")
+
+
+if __name__ == "__main__":
+    app.run(main)
