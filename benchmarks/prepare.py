@@ -3,11 +3,13 @@
     python benchmarks/prepare.py --dataset=imagenette/160px-v2 --images=2000
 
 Writes archives of ImageNet's structure of a set's images, enlarged to the size
-that most of ImageNet's have, 500 x 375 (the set above stores 224 x 224), as JPEG
-of quality 100, to come near to their 115 kB each. Then it prepares them with each number of threads, and with as many processes at a
-time, in turns. Images per second are of the time on the clock; images per core
-and second of the CPU time of the preparing process and its threads, which other
-work on the machine changes less. Starting Python is not counted.
+that most of ImageNet's have, 500 x 375 (the set above stores 224 x 224), as
+JPEG of quality 100, to come near to their 115 kB each. Then it prepares them
+with each number of threads, and with as many processes at a time, in turns.
+
+Images per second are of the time on the clock; images per core and second of
+the CPU time of the preparing process and its threads, which other work on the
+machine changes less. Starting Python is not counted.
 """
 
 import json
@@ -31,8 +33,10 @@ flags.DEFINE_integer("images", 2000, "Training images; a tenth for validation.")
 flags.DEFINE_list("threads", ["1", "2"], "Numbers of threads to compare.")
 flags.DEFINE_bool("processes", True, "Compare with processes of one thread.")
 flags.DEFINE_integer("repeats", 3, "Rounds.")
-flags.DEFINE_list("qualities", ["95"], "Of JPEG; the first one is timed.")
-flags.DEFINE_bool("png", False, "Tell PNG's size, too.")
+flags.DEFINE_list(
+    "qualities", ["95", "90", "85", "75"], "Of JPEG; the first one is timed."
+)
+flags.DEFINE_integer("sizes_of", 200, "Images whose sizes are compared.")
 flags.DEFINE_string("folder", None, "Where archives are kept; else nowhere.")
 
 OFFICIAL = 1281167 + 50000
@@ -137,12 +141,44 @@ def time_all(source):
 
 
 def tell_sizes(source):
-    options = [{"quality": int(quality)} for quality in FLAGS.qualities]
-    options += [{**first, "square": True} for first in options[:1]]
-    options += [{"encoding": "png"}] if FLAGS.png else []
-    for option in options:
-        each = one_round(source, 1, **option)[2]
-        print(f"{option}: {each / 1e3:.1f} kB, {OFFICIAL * each / 1e9:.0f} GB")
+    """Bytes of an image, and what JPEG changes in it, in grey levels."""
+    import tensorflow as tf
+
+    from keras_alexnet.data.image_records import read_bytes
+    from keras_alexnet.data.images import decode
+    from keras_alexnet.data.images import resize_and_crop
+    from keras_alexnet.data.images import scale_shorter_side
+    from keras_alexnet.data.imagenet_index import index_imagenet
+
+    examples = index_imagenet(source, 2012, None).splits["validation"]
+    for name, scale in (
+        ("whole", scale_shorter_side),
+        ("square", resize_and_crop),
+    ):
+        images = [
+            scale(decode(tf.constant(read_bytes(example)), example.name), 256)
+            for example in examples[: FLAGS.sizes_of]
+        ]
+        for quality in map(int, FLAGS.qualities):
+            stored = [tf.io.encode_jpeg(x, quality=quality) for x in images]
+            changes = [
+                tf.abs(
+                    tf.cast(tf.io.decode_jpeg(s), "int32") - tf.cast(x, "int32")
+                )
+                for s, x in zip(stored, images, strict=True)
+            ]
+            change = statistics.mean(
+                float(tf.reduce_mean(tf.cast(x, "float32"))) for x in changes
+            )
+            print(
+                f"{name}, quality {quality}: {_size(stored)}, {change:.2f} off"
+            )
+        print(f"{name}, PNG: {_size([tf.io.encode_png(x) for x in images])}")
+
+
+def _size(stored):
+    each = statistics.mean(len(x.numpy()) for x in stored)
+    return f"{each / 1e3:.1f} kB each, {OFFICIAL * each / 1e9:.0f} GB in all"
 
 
 if __name__ == "__main__":

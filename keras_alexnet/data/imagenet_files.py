@@ -25,6 +25,7 @@ FOLDERS = {
     "test": ("test",),
 }
 SYNSET = re.compile(r"n\d{8}")
+TRAINING = re.compile(r"(n\d{8})_\d+\.JPEG")
 NUMBERED = re.compile(r"ILSVRC\d{4}_(?:val|test)_(\d{8})\.JPEG")
 
 
@@ -40,8 +41,20 @@ class ImageFile(typing.NamedTuple):
     @property
     def origin(self):
         """What a message calls it."""
-        inside = self.file.endswith(".tar")
-        return f"{self.file}: {self.name}" if inside else self.file
+        return place(self)
+
+
+def place(image):
+    """Where an image lies, for a message.
+
+    Args:
+        image: An `ImageFile` or an `Example`.
+
+    Returns:
+        String: the path of the file, or of the archive and the name in it.
+    """
+    inside = image.file.endswith(".tar")
+    return f"{image.file}: {image.name}" if inside else image.file
 
 
 def find_splits(folder, year):
@@ -103,7 +116,7 @@ def patches(folder, split, year):
     if year != 2010 or not path.is_file():
         return {}
     pattern = {
-        "train": re.compile(r"n\d{8}_\d+\.JPEG"),
+        "train": TRAINING,
         "validation": re.compile(r"ILSVRC2010_val_\d{8}\.JPEG"),
         "test": re.compile(r"ILSVRC2010_test_\d{8}\.JPEG"),
     }[split]
@@ -170,18 +183,12 @@ def _synset(name, origin):
 def _check_names(images):
     seen = {}
     for image in images:
-        known = NUMBERED.fullmatch(image.name)
-        if image.synset is not None and not known:
-            pattern = rf"{image.synset}_\d+\.JPEG"
-            known = re.fullmatch(pattern, image.name)
-        if not known:
-            expected = (
-                f"{image.synset}_1.JPEG"
-                if image.synset
-                else "ILSVRC2012_val_00000001.JPEG"
-            )
+        if not _has_its_name(image):
+            example = f"{image.synset}_1.JPEG"
+            if image.synset is None:
+                example = "ILSVRC2012_val_00000001.JPEG"
             raise ValueError(
-                f"An image must have a name such as {expected}. "
+                f"An image must have a name such as {example}. "
                 f"Received: {image.origin}"
             )
         if image.name in seen:
@@ -190,6 +197,13 @@ def _check_names(images):
                 f"{image.origin}"
             )
         seen[image.name] = image
+
+
+def _has_its_name(image):
+    if NUMBERED.fullmatch(image.name):
+        return True
+    match = TRAINING.fullmatch(image.name)
+    return match is not None and match[1] == image.synset
 
 
 def image_number(name):

@@ -11,6 +11,7 @@ from keras_alexnet.data.imagenet_files import find_splits
 from keras_alexnet.data.imagenet_files import image_number
 from keras_alexnet.data.imagenet_files import list_images
 from keras_alexnet.data.imagenet_files import patches
+from keras_alexnet.data.imagenet_files import place
 from keras_alexnet.data.imagenet_labels import find_synsets
 
 # The images of the challenges: https://image-net.org/challenges/LSVRC/2012,
@@ -29,7 +30,11 @@ class Example(typing.NamedTuple):
     file: str
     offset: int
     size: int
-    origin: str
+
+    @property
+    def origin(self):
+        """What a message calls it."""
+        return place(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,9 +205,8 @@ def _labelled(path, split, images, synsets, labels):
         if synset not in labels:
             left += 1
             continue
-        label = labels[synset]
-        place = image.file, image.offset, image.size
-        found.append(Example(image.name, label, *place, image.origin))
+        where = image.file, image.offset, image.size
+        found.append(Example(image.name, labels[synset], *where))
     return found, left
 
 
