@@ -145,10 +145,10 @@ def tell_sizes(source):
     import tensorflow as tf
 
     from keras_alexnet.data.image_records import read_bytes
+    from keras_alexnet.data.imagenet_index import index_imagenet
     from keras_alexnet.data.images import decode
     from keras_alexnet.data.images import resize_and_crop
     from keras_alexnet.data.images import scale_shorter_side
-    from keras_alexnet.data.imagenet_index import index_imagenet
 
     examples = index_imagenet(source, 2012, None).splits["validation"]
     for name, scale in (
