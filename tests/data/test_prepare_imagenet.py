@@ -326,6 +326,39 @@ def test_a_damaged_result_is_prepared_again(archives, prepared, tmp_path):
     assert contents(tmp_path / "out") == contents(prepared)
 
 
+def test_interrupted_when_all_files_are_there(archives, prepared, tmp_path):
+    from keras_alexnet.data import record_shards
+
+    module = sys.modules["keras_alexnet.data.prepare_imagenet"]
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "finish_set", killed)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_imagenet(archives, tmp_path / "out", **OPTIONS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(record_shards, "_write_shard", killed)
+        prepare_imagenet(archives, tmp_path / "out", **OPTIONS)
+    assert contents(tmp_path / "out") == contents(prepared)
+
+
+def test_a_file_that_cannot_be_written_to_its_end(archives, prepared, tmp_path):
+    """As on a disk that others fill meanwhile."""
+    resource = pytest.importorskip("resource", reason="limits files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        with pytest.raises((OSError, tf.errors.OpError)):
+            prepare_imagenet(archives, tmp_path / "out", **OPTIONS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list((tmp_path / "out").glob("ilsvrc2012*"))
+    prepare_imagenet(archives, tmp_path / "out", **OPTIONS)
+    assert contents(tmp_path / "out") == contents(prepared)
+
+
 def test_an_image_that_cannot_be_decoded(tmp_path):
     train = training_images()
     train[SYNSETS[1]][5] = b"\xff\xd8\xff no image"
