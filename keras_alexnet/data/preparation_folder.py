@@ -50,13 +50,15 @@ def preparation_folder(output, settings):
             "folder"
         ) from None
     try:
-        found = None
+        found = {}
         if report.exists():
             found = json.loads(report.read_text())
+        # Where no file is finished, another preparation may begin.
+        if found and ("counts" in found or any(working.glob("*.npz"))):
             _compare(output, found["settings"], settings)
         else:
             write_json(report, {"settings": settings})
-        finished = found if found and "counts" in found else None
+        finished = found if "counts" in found else None
         yield finished
     finally:
         lock.release()

@@ -154,9 +154,9 @@ def prepare_imagenet(
         if finished is not None:
             _check_finished(finished, shards)
             return finished
-        prepare = preparer(side, encoding, quality, square, upright)
         remove_unfinished(output, output / WORKING)
         remaining = [shard for shard in shards if read_result(shard) is None]
+        prepare = preparer(side, encoding, quality, square, upright)
         _check_space(output, remaining, prepare, seed, side)
         bar = keras.utils.Progbar(
             sum(len(shard.examples) for shard in remaining),
@@ -164,13 +164,9 @@ def prepare_imagenet(
             verbose=verbose,
             interval=1,
         )
+        workers = workers or os.cpu_count()
         write_shards(
-            remaining,
-            prepare,
-            side,
-            on_error,
-            workers or os.cpu_count(),
-            lambda: bar.add(1),
+            remaining, prepare, side, on_error, workers, lambda: bar.add(1)
         )
         return finish_set(output, shards, index, settings)
 
