@@ -37,9 +37,6 @@ flags.DEFINE_list(
     "qualities", ["95", "90", "85", "75"], "Of JPEG; the first one is timed."
 )
 flags.DEFINE_integer("sizes_of", 200, "Images whose sizes are compared.")
-flags.DEFINE_integer(
-    "headers", 0, "Time nothing but the headers of so many synsets' images."
-)
 flags.DEFINE_string("folder", None, "Where archives are kept; else nowhere.")
 
 OFFICIAL = 1281167 + 50000
@@ -103,34 +100,7 @@ def one_round(source, processes, **options):
     return sum(count) / max(clock), sum(count) / sum(cpu), size[0] / count[0]
 
 
-def tell_headers(folder):
-    """What it takes to read and check the headers of many small images."""
-    import resource
-
-    from ilsvrc_archives import write_archives
-
-    from keras_alexnet.data.imagenet_index import index_imagenet
-
-    synsets = [f"n{number:08d}" for number in range(FLAGS.headers)]
-    train = {name: [b"content!"] * 1281 for name in synsets}
-    validation = [(synsets[0], b"content!")]
-    source = write_archives(folder, train, validation, year=2010)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.process_time()
-    index = index_imagenet(source, 2010, None)
-    seconds = time.process_time() - start
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(
-        f"{len(index.splits['train']):,} headers: {seconds:.1f} s of CPU time, "
-        f"{(after - before) / 1024:.0f} MB"
-    )
-
-
 def main(_):
-    if FLAGS.headers:
-        with tempfile.TemporaryDirectory() as temporary:
-            tell_headers(pathlib.Path(temporary))
-        return
     with tempfile.TemporaryDirectory() as temporary:
         source = pathlib.Path(FLAGS.folder or temporary, "archives")
         if not source.exists():
