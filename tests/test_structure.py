@@ -68,6 +68,7 @@ ALLOWED = {
         "evaluation",
         "preflight",
         "weights",
+        "tensorflow",
     },
     "studies": {
         "keras",

@@ -1,5 +1,6 @@
 """PyTorch state dicts as named arrays, from `.pth` and `.safetensors`."""
 
+import os
 import re
 
 import numpy as np
@@ -107,6 +108,7 @@ def write_state_dict(path, arrays, metadata=None):
         name: np.ascontiguousarray(array) for name, array in arrays.items()
     }
     with replacing(path) as temporary:
+        mode = os.stat(temporary).st_mode
         try:
             save_file(
                 arrays, temporary, metadata={"format": "pt", **(metadata or {})}
@@ -116,6 +118,8 @@ def write_state_dict(path, arrays, metadata=None):
             raise OSError(
                 f"{path} ({size / 1e6:.1f} MB) cannot be written: {error}"
             ) from error
+        # Safetensors lets nobody else read its files.
+        os.chmod(temporary, mode)
 
 
 def _read_safetensors(path):

@@ -78,3 +78,10 @@ def test_a_full_disk_is_an_os_error_and_leaves_nothing(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not list(tmp_path.iterdir())
+
+
+def test_files_can_be_read_by_those_who_share_the_folder(tmp_path):
+    write_state_dict(tmp_path / "net.safetensors", {"bias": np.zeros(2)})
+    (tmp_path / "plain").touch()
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
