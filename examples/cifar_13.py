@@ -127,6 +127,38 @@ def write_card(model, source):
     print(f"Saved {path} and its card")
 
 
+def draw(result, path):
+    """The training's curves, with the two points of the author's log."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    epochs = range(1, result["epochs"] + 1)
+    places = {"training, epoch 100": part(100), "test, ten views": len(epochs)}
+    columns = (("loss", "cost, nats", 1), ("top1_error", "top-1 error, %", 100))
+    for column, axes in enumerate(figure.subplots(1, 2)):
+        name, label, factor = columns[column]
+        values = [factor * value for value in result["history"][name]]
+        axes.plot(epochs, values, "k-", label="training batches, here")
+        for (what, epoch), marker in zip(places.items(), "os", strict=True):
+            for source, fill in (("found", "k"), ("log_of_2011", "none")):
+                axes.plot(
+                    epoch,
+                    factor * result[source][what][column],
+                    marker,
+                    color="k",
+                    markerfacecolor=fill,
+                    linestyle="none",
+                    label=f"{what}, {'here' if fill == 'k' else '2011'}",
+                )
+        axes.set_xlabel(f"epoch of {len(epochs)} (2011: of 160)")
+        axes.set_ylabel(label)
+        axes.set_ylim(0)
+    axes.legend(frameon=False, fontsize="small")
+    figure.savefig(path, dpi=120)
+
+
 def main(_):
     output = pathlib.Path(FLAGS.output)
     first = dataclasses.replace(
@@ -185,8 +217,9 @@ def main(_):
         "history": history,
     }
     (output / "result.json").write_text(json.dumps(result, indent=1))
+    draw(result, output / "curves.png")
     training.model.save(output / "cifar_13.keras")
-    print(f"Saved {output}/cifar_13.keras, result.json")
+    print(f"Saved {output}/cifar_13.keras, result.json, curves.png")
     if FLAGS.card:
         write_card(training.model, source)
 

@@ -75,6 +75,7 @@ def test_the_13_percent_net_on_digits(tmp_path):
     assert "test, ten views" in printed
     result = json.loads((tmp_path / "result.json").read_text())
     assert len(result["history"]["loss"]) == 4
+    assert (tmp_path / "curves.png").stat().st_size > 5_000
     assert result["log_of_2011"]["test, ten views"][1] == 0.126
     # Started again it is done.
     weights = tmp_path / "card" / "net.safetensors"
