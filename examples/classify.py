@@ -22,7 +22,7 @@ import shared_flags
 import tensorflow as tf
 from absl import app
 from absl import flags
-from photos import read_photo
+from shared_photos import read_photo
 
 from keras_alexnet.data import image_size
 from keras_alexnet.data import resize_and_crop

@@ -33,7 +33,7 @@ import shared_flags
 import tensorflow as tf
 from absl import app
 from absl import flags
-from photos import read_photo
+from shared_photos import read_photo
 
 from keras_alexnet import inspection
 from keras_alexnet import visualization
