@@ -33,6 +33,7 @@ from absl import flags
 
 from keras_alexnet import models
 from keras_alexnet.data import load_source
+from keras_alexnet.models import describe
 from keras_alexnet.models import difference
 from keras_alexnet.report import hardware
 from keras_alexnet.studies import Experiment
@@ -79,8 +80,15 @@ def results_folder():
 def train(name, architecture, recipe, seed, source, split="test", callbacks=()):
     """One network, unless its result is there; returns what is in its file."""
     path = results_folder() / f"{name}-seed{seed}.json"
+    network = describe(architecture)
     if path.exists():
-        return json.loads(path.read_text())
+        kept = json.loads(path.read_text())
+        # Another search has another winner.
+        if kept.get("network", network) != network:
+            raise app.UsageError(
+                f"{path} is of another network. Name another --results."
+            )
+        return kept
     experiment = Experiment(
         source,
         pathlib.Path(FLAGS.output) / FLAGS.study,
@@ -94,6 +102,7 @@ def train(name, architecture, recipe, seed, source, split="test", callbacks=()):
     result = {
         "name": name,
         "architecture": architecture.name,
+        "network": network,
         "recipe": dataclasses.asdict(recipe),
         "judged": str(experiment),
         "hardware": hardware(),

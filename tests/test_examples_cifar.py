@@ -1,11 +1,19 @@
 """The CIFAR-10 examples run, as a user would start them."""
 
 import csv
+import dataclasses
+import importlib
 import json
 
 import pytest
+from absl import app
+from absl import flags
+from absl.testing import flagsaver
+from test_examples import ROOT
 from test_examples import run
 
+from keras_alexnet.models import CIFAR_11
+from keras_alexnet.models import describe
 from keras_alexnet.models import load_network
 
 
@@ -61,6 +69,21 @@ def test_the_winner_of_a_search_from_kept_results(tmp_path):
     author, winner = rows(folder / "table.csv")
     assert author["name"] == "the author's constants"
     assert float(winner["difference"]) == pytest.approx(-6.25)
+
+
+def test_results_of_another_network_are_not_taken(tmp_path, monkeypatch):
+    """A second search may have another winner."""
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    module = importlib.import_module("cifar")
+    path = tmp_path / "winner" / "winner-seed1000.json"
+    keep(path.parent, "winner", 1000, network=describe(CIFAR_11))
+    with flagsaver.flagsaver():
+        flags.FLAGS(["cifar.py", "--study=winner", f"--results={tmp_path}"])
+        known = module.train("winner", CIFAR_11, None, 1000, None)
+        assert known["seed"] == 1000
+        other = dataclasses.replace(CIFAR_11, lrn_n=5)
+        with pytest.raises(app.UsageError, match="of another network"):
+            module.train("winner", other, None, 1000, None)
 
 
 def test_no_results(tmp_path):

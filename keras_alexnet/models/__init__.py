@@ -14,6 +14,7 @@ from keras_alexnet.models.cost import multiply_adds as multiply_adds
 from keras_alexnet.models.cost import neurons as neurons
 from keras_alexnet.models.cost import training_bytes as training_bytes
 from keras_alexnet.models.dense_network import dense_network as dense_network
+from keras_alexnet.models.difference import describe as describe
 from keras_alexnet.models.difference import difference as difference
 from keras_alexnet.models.family_presets import ALEXNET_PTCV as ALEXNET_PTCV
 from keras_alexnet.models.family_presets import VGG_A as VGG_A

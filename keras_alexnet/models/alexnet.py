@@ -64,8 +64,9 @@ def AlexNet(
         weights: `None` (random), `"imagenet"` (downloads what was published
             for the architecture, see `weights.PUBLISHED`), or the path of a
             file of Keras (`.weights.h5`, `.keras`), Caffe (`.caffemodel`),
-            torchvision or pytorchcv (`.pth`, `.safetensors`). Defaults to
-            `None`.
+            torchvision or pytorchcv (`.pth`, `.safetensors`), or of this
+            package (`.safetensors`); or `"cifar10"`, see `CIFARNet`.
+            Defaults to `None`.
         input_tensor: Optional Keras tensor to use as image input.
         input_shape: Optional tuple of three integers, without the batch.
             Defaults to the size that the architecture was trained on, 3

@@ -38,7 +38,9 @@ def weights_and_architecture(
     found = None
     if weights is not None:
         _check_activation(activation)
-        found = read_weights(weights, architecture or published)
+        if architecture is None and weights == "imagenet":
+            architecture = published
+        found = read_weights(weights, architecture)
         classes = classes or found.classes
         architecture = architecture or _known_architecture(found)
     architecture = resolve_architecture(architecture or default)

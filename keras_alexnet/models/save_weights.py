@@ -9,6 +9,7 @@ from keras_alexnet.columns.conversion import has_columns
 from keras_alexnet.columns.shares import by_whole_name
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 from keras_alexnet.models.alexnet import AlexNet
+from keras_alexnet.models.architecture import Architecture
 from keras_alexnet.models.caffe_export import write_caffe
 from keras_alexnet.models.difference import different_computations
 from keras_alexnet.models.keras_files import is_keras_file
@@ -108,6 +109,11 @@ def _save_for_others(model, path, dtype):
 
 def _save_safetensors(model, path, dtype):
     architecture = architecture_of_model(model)
+    if not isinstance(architecture, Architecture):
+        raise ValueError(
+            "A .safetensors file holds a chain of layers. Save a .caffemodel, "
+            f".weights.h5 or .keras file. Received: {architecture.name!r}"
+        )
     arrays = _arrays(model, architecture)
     _check_layers(model, architecture)
     # Whatever the data format, these two sides are equal or one is 3.

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from small_networks import build
 from small_networks import predict
 from small_networks import small
+from small_networks import small_inception
 
 from keras_alexnet.columns.conversion import divided
 from keras_alexnet.columns.shares import transfer
@@ -107,6 +108,12 @@ def test_numbers_too_large_for_half_precision(tmp_path):
 def test_dtypes_that_files_do_not_have(name, dtype, tmp_path):
     with pytest.raises(ValueError, match=f"`dtype` must .*dtype='{dtype}'"):
         save_weights(CIFARNet(), tmp_path / name, dtype=dtype)
+
+
+def test_branches_have_no_place(tmp_path):
+    with pytest.raises(ValueError, match="a chain of layers.*'googlenet'"):
+        save_weights(build(small_inception()), tmp_path / "net.safetensors")
+    assert not list(tmp_path.iterdir())
 
 
 def test_batch_normalization_has_no_place(tmp_path):

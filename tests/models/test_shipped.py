@@ -11,6 +11,7 @@ import pytest
 from keras_alexnet.data import evaluation_data
 from keras_alexnet.data import load_source
 from keras_alexnet.evaluation import evaluate
+from keras_alexnet.models import AlexNet
 from keras_alexnet.models import CIFARNet
 from keras_alexnet.models import load_network
 from keras_alexnet.models import load_weights
@@ -55,6 +56,7 @@ def test_all_ways_to_load_it():
     for model in (other, load_network("cifar10", "cifar_13")):
         found = keras.ops.convert_to_numpy(model(x))
         np.testing.assert_array_equal(found, wanted)
+    assert AlexNet(weights="cifar10").architecture == network.architecture
     features = CIFARNet(include_top=False, weights="cifar10")
     assert len(features.output_shape) == 4
     again = CIFARNet(weights="cifar10", include_top=False, pooling="avg")
