@@ -74,10 +74,11 @@ def test_the_winner_of_a_search_from_kept_results(tmp_path):
 def test_results_of_another_network_are_not_taken(tmp_path, monkeypatch):
     """A second search may have another winner."""
     monkeypatch.syspath_prepend(ROOT / "examples")
-    module = importlib.import_module("cifar")
     path = tmp_path / "winner" / "winner-seed1000.json"
     keep(path.parent, "winner", 1000, network=describe(CIFAR_11))
+    # The flags that it defines end with the block.
     with flagsaver.flagsaver():
+        module = importlib.import_module("cifar")
         flags.FLAGS(["cifar.py", "--study=winner", f"--results={tmp_path}"])
         known = module.train("winner", CIFAR_11, None, 1000, None)
         assert known["seed"] == 1000
