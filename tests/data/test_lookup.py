@@ -1,0 +1,18 @@
+import numpy as np
+import tensorflow as tf
+
+from keras_alexnet.data.lookup import lookup
+
+
+def test_rows_are_looked_up_in_graphs():
+    row = lookup(np.array([[1, 2], [3, 4], [5, 6]]))
+    rows = tf.data.Dataset.from_tensor_slices([2, 0]).map(row)
+    np.testing.assert_array_equal(list(rows), [[5, 6], [1, 2]])
+
+
+def test_the_scope_of_a_strategy_does_not_distribute_what_is_looked_up():
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        assert isinstance(tf.Variable(1), tf.distribute.DistributedValues)
+        row = lookup(["a", "b"])
+    assert not isinstance(row.__self__, tf.distribute.DistributedValues)
+    assert row(1) == b"b"
