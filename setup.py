@@ -54,6 +54,8 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
         "examples": EXAMPLES,
+        # Preparation, features and evaluation on more than one machine.
+        "beam": ["absl-py", "apache-beam>=2.77,<3", "pyarrow"],
         "heic": ["pillow-heif"],
         # The images that a network takes for similar; FAISS is used, too,
         # where it is installed.

@@ -1,15 +1,24 @@
-"""Features of all images of a folder, in a NumPy or Parquet file.
+"""Features of all images of a folder, in a NumPy, Parquet or TFRecord file.
 
     python examples/extract.py photos --weights=imagenet --output=fc7.npy
     python examples/extract.py photos --layer=pool5 --output=pool5.parquet
 
 `fc7.npy` holds an array of a row per image, `fc7.txt` the paths of the images
-in the same order; a Parquet file holds both, as columns `path` and
-`features`. Started again after an interruption, it goes on where it was. The
-row of an image that cannot be decoded, or not without repair, is NaN, and its
-path is printed.
+in the same order; the other files hold both, as columns `path` and
+`features`, and a third, `problem`. Started again after an interruption, it
+goes on where it was. The row of an image that cannot be decoded, or not
+without repair, is NaN, and its path is printed.
+
+With `--runner` the work is done by Apache Beam, in several processes or on
+several machines; what follows `--` are Beam's own options. The same rows are
+then in several files, see docs/beam.md:
+
+    python examples/extract.py photos --output=fc7.parquet --shards=8 \
+        --runner=DirectRunner \
+        -- --direct_running_mode=multi_processing --direct_num_workers=2
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -24,14 +33,14 @@ import tensorflow as tf
 from absl import app
 from absl import flags
 
-from keras_alexnet.data import MISSING
-from keras_alexnet.data import center_view
-from keras_alexnet.data import decode
+from keras_alexnet.beam import extract_features
+from keras_alexnet.beam import load_remote_network
 from keras_alexnet.data import image_files
-from keras_alexnet.data import image_size
-from keras_alexnet.data import problem
-from keras_alexnet.data import resize_and_crop
+from keras_alexnet.data import remote_image_files
 from keras_alexnet.disk import replacing
+from keras_alexnet.retrieval import FeatureExtractor
+from keras_alexnet.retrieval import FeatureWriter
+from keras_alexnet.retrieval import feature_rows
 
 FLAGS = flags.FLAGS
 shared_flags.define_network()
@@ -39,62 +48,59 @@ flags.DEFINE_string(
     "layer", "fc7", "The layer whose outputs are saved; maps are flattened."
 )
 flags.DEFINE_string(
-    "output", "features.npy", "A file that ends in .npy or .parquet."
+    "output",
+    "features.npy",
+    "A file that ends in .npy, .parquet or .tfrecord.",
 )
-flags.DEFINE_integer("batch_size", 32, "Images at a time.")
+flags.DEFINE_integer("batch_size", 32, "Images at a time.", lower_bound=1)
 flags.DEFINE_integer(
     "limit", None, "Stop after so many images; the next start continues."
 )
+flags.DEFINE_integer(
+    "shards",
+    None,
+    "With --runner: files to write, by default one for each 8,192 images.",
+    lower_bound=1,
+)
+shared_flags.define_runner()
 
 
 def find_images(folder):
     """The paths of all images in a folder; what is left out is printed."""
-    if not os.path.isdir(folder):
-        raise app.UsageError(f"There is no folder {folder}.")
     skipped, ignored = [], {}
-    paths = image_files(pathlib.Path(folder), skipped, ignored)
+    if "://" in folder:
+        paths = remote_image_files(folder, skipped, ignored)
+    elif os.path.isdir(folder):
+        paths = image_files(pathlib.Path(folder), skipped, ignored)
+    else:
+        raise app.UsageError(f"There is no folder {folder}.")
     for what in skipped:
         print(f"Left out: {what}")
     return [str(path) for path in paths]
 
 
-def image_batches(paths, size, side):
-    """Batches of central crops, and what is wrong with each image."""
-
-    def load(path):
-        encoded = tf.io.read_file(path)
-        reason = problem(encoded)
-        image = tf.cond(
-            reason == b"",
-            lambda: resize_and_crop(decode(encoded, path), side),
-            lambda: tf.zeros((side, side, 3), "uint8"),
-        )
-        return center_view(image[None], size)[0], reason
-
-    data = tf.data.Dataset.from_tensor_slices(paths)
-    data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    return data.batch(FLAGS.batch_size).prefetch(2)
-
-
 def what_is_done(paths):
     """A digest of all that the features depend on."""
-    parts = [FLAGS.weights, str(FLAGS.architecture), FLAGS.layer]
+    parts = [FLAGS.weights, str(FLAGS.architecture), FLAGS.layer, "problems"]
     for path in [FLAGS.weights, FLAGS.prototxt, *paths]:
         if path and os.path.exists(path):
             stat = os.stat(path)
             parts.append(f"{path} {stat.st_size} {stat.st_mtime_ns}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        elif path and path not in paths and "://" in path:
+            stat = tf.io.gfile.stat(path)
+            parts.append(f"{path} {stat.length} {stat.mtime_nsec}")
+    return hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()
 
 
 def open_partial(shape, key):
-    """The file that collects the features, and how many it has."""
+    """The file that collects the features, and what is known of them."""
     partial = pathlib.Path(f"{FLAGS.output}.partial.npy")
     journal = pathlib.Path(f"{FLAGS.output}.partial.json")
     if partial.exists() and journal.exists():
         state = json.loads(journal.read_text())
         rows = np.lib.format.open_memmap(partial, mode="r+")
         if state["key"] == key and rows.shape == shape:
-            return rows, state["done"], partial, journal
+            return rows, state, partial, journal
     # Else it would speak of rows that are gone.
     journal.unlink(missing_ok=True)
     rows = np.lib.format.open_memmap(partial, "w+", "float32", shape)
@@ -103,97 +109,120 @@ def open_partial(shape, key):
     if hasattr(os, "posix_fallocate"):
         with open(partial, "r+b") as file:
             os.posix_fallocate(file.fileno(), 0, os.path.getsize(partial))
-    return rows, 0, partial, journal
+    state = {"key": key, "done": 0, "problems": {}}
+    return rows, state, partial, journal
 
 
-def fill(rows, done, model, side, paths, journal, key):
-    """Computes the missing rows; the journal counts those that are written.
-
-    Returns:
-        How many there are then.
-    """
+def fill(rows, state, extract, paths, journal):
+    """Computes the missing rows; the journal counts those that are written."""
+    done = state["done"]
     last = min(len(paths), done + (FLAGS.limit or len(paths)))
     bar = keras.utils.Progbar(len(paths), unit_name="image")
     bar.update(done)
-    size = model.input_shape[1]
-    images = image_batches(paths[done:last], size, side)
-    for batch, reasons in images if done < last else ():
-        reasons = reasons.numpy()
-        for number, reason in enumerate(reasons):
-            if reason.startswith(MISSING.encode()):
-                raise ImportError(f"{paths[done + number]}: {reason.decode()}")
-        features = np.array(model.predict_on_batch(batch), "float32")
-        features = features.reshape(len(batch), -1)
-        features[reasons != b""] = np.nan
-        rows[done : done + len(batch)] = features
+    for features, problems in feature_rows(extract, paths[done:last]):
+        for number, problem in enumerate(problems, done):
+            if problem:
+                state["problems"][str(number)] = problem
+        rows[done : done + len(features)] = features
         rows.flush()
-        done += len(batch)
+        done = state["done"] = done + len(features)
         with replacing(journal) as temporary:
-            pathlib.Path(temporary).write_text(
-                json.dumps({"key": key, "done": done})
-            )
+            pathlib.Path(temporary).write_text(json.dumps(state))
         bar.update(done)
-    return done
 
 
-def write_parquet(rows, paths):
-    import pyarrow
-    from pyarrow import parquet
-
-    kind = pyarrow.list_(pyarrow.float32(), rows.shape[1])
-    schema = pyarrow.schema([("path", pyarrow.string()), ("features", kind)])
+def write_table(rows, paths, problems):
     with (
         replacing(FLAGS.output) as temporary,
-        parquet.ParquetWriter(temporary, schema) as writer,
+        FeatureWriter(temporary, rows.shape[1]) as writer,
     ):
         for start in range(0, len(paths), 1024):
-            values = pyarrow.array(np.ravel(rows[start : start + 1024]))
-            writer.write_table(
-                pyarrow.table(
-                    [
-                        paths[start : start + 1024],
-                        pyarrow.FixedSizeListArray.from_arrays(
-                            values, rows.shape[1]
-                        ),
-                    ],
-                    schema=schema,
-                )
+            numbers = range(start, min(start + 1024, len(paths)))
+            writer.add(
+                paths[start : numbers.stop],
+                rows[start : numbers.stop],
+                [problems.get(str(number), "") for number in numbers],
             )
 
 
-def main(arguments):
-    ending = pathlib.Path(FLAGS.output).suffix
-    if len(arguments) != 2 or ending not in (".npy", ".parquet"):
-        raise app.UsageError(
-            "Name one folder, and an --output that ends in .npy or .parquet."
-        )
-    paths = find_images(arguments[1])
-    if not paths:
-        raise app.UsageError(f"{arguments[1]} holds no images.")
-    network = shared_flags.network()
-    model = keras.Model(network.input, network.get_layer(FLAGS.layer).output)
-    width = int(np.prod(model.output_shape[1:]))
-    key = what_is_done(paths)
-    rows, done, partial, journal = open_partial((len(paths), width), key)
-    side = image_size(network)
-    done = fill(rows, done, model, side, paths, journal, key)
-    if done < len(paths):
-        print(f"Stopped after {done} of {len(paths)} images")
+def extract_here(paths):
+    """All in this process, into one file."""
+    extract = FeatureExtractor(
+        shared_flags.network(), FLAGS.layer, FLAGS.batch_size
+    )
+    rows, state, partial, journal = open_partial(
+        (len(paths), extract.width), what_is_done(paths)
+    )
+    fill(rows, state, extract, paths, journal)
+    if state["done"] < len(paths):
+        print(f"Stopped after {state['done']} of {len(paths)} images")
         return
-    bad = [
-        path for path, row in zip(paths, rows, strict=True) if np.isnan(row[0])
-    ]
-    if ending == ".npy":
+    if FLAGS.output.endswith(".npy"):
         names = pathlib.Path(FLAGS.output).with_suffix(".txt")
         names.write_text("".join(f"{path}\n" for path in paths))
         os.replace(partial, FLAGS.output)
     else:
-        write_parquet(rows, paths)
+        write_table(rows, paths, state["problems"])
         partial.unlink()
     journal.unlink()
-    for path in bad:
-        print(f"Cannot decode {path}, or not as it was: its row is NaN")
-    print(f"Saved {len(paths)} x {width} features in {FLAGS.output}")
+    for number, problem in state["problems"].items():
+        tell_problem(paths[int(number)], problem)
+    print(f"Saved {len(paths)} x {extract.width} features in {FLAGS.output}")
+
+
+def extract_on_beam(paths, options):
+    """By the workers of a runner, into several files."""
+    weights, prototxt = (
+        # A worker may start in another folder.
+        os.path.abspath(path) if path and os.path.exists(path) else path
+        for path in (FLAGS.weights, FLAGS.prototxt)
+    )
+    load = functools.partial(
+        load_remote_network, weights, FLAGS.architecture, prototxt
+    )
+    found = extract_features(
+        paths,
+        FLAGS.output,
+        load,
+        FLAGS.layer,
+        FLAGS.batch_size,
+        FLAGS.shards,
+        version=what_is_done(paths),
+        options=options,
+    )
+    for line in found["problems"]:
+        tell_problem(*line.rsplit("\t", 1))
+    print(
+        f"Saved {len(paths)} x {found['width']} features in "
+        f"{len(found['files'])} files, {found['files'][0]} the first; "
+        f"{len(found['problems'])} images cannot be read"
+    )
+
+
+def tell_problem(path, problem):
+    print(f"Cannot decode {path}, or not as it was: its row is NaN: {problem}")
+
+
+def main(arguments):
+    folders, options = shared_flags.beam_options(arguments)
+    ending = pathlib.Path(FLAGS.output).suffix
+    endings = (".parquet", ".tfrecord", *(() if FLAGS.runner else (".npy",)))
+    if len(folders) != 1 or ending not in endings:
+        raise app.UsageError(
+            "Name one folder, and an --output that ends in .parquet or "
+            ".tfrecord, or, without --runner, in .npy."
+        )
+    if FLAGS.runner and FLAGS.limit:
+        raise app.UsageError("--limit is not for use with --runner.")
+    if FLAGS.shards and not FLAGS.runner:
+        raise app.UsageError("--shards needs --runner.")
+    paths = find_images(folders[0])
+    if not paths:
+        raise app.UsageError(f"{folders[0]} holds no images.")
+    if FLAGS.runner:
+        extract_on_beam(paths, options)
+    else:
+        extract_here(paths)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ own, and reads them with the other functions once `app.run` has parsed them:
 """
 
 import dataclasses
+import logging
 import pathlib
 
 import keras
@@ -224,6 +225,41 @@ def define_seed():
     flags.DEFINE_integer(
         "seed", 0, "Of the weights, the order of images and the augmentation."
     )
+
+
+def define_runner():
+    """`--runner`."""
+    flags.DEFINE_string(
+        "runner",
+        None,
+        "The runner of Apache Beam that does the work, such as DirectRunner, "
+        "DataflowRunner, FlinkRunner or SparkRunner; what follows -- are "
+        "Beam's own options. By default this process does it, without Beam.",
+    )
+
+
+def beam_options(arguments):
+    """What a script was started with beside its flags.
+
+    Args:
+        arguments: List of strings, the argument of `main`.
+
+    Returns:
+        Tuple of two lists of strings: arguments of the script, and options of
+        Beam, `--runner` among them.
+    """
+    rest = arguments[1:]
+    first = next((i for i, a in enumerate(rest) if a[:1] == "-"), len(rest))
+    own, options = rest[:first], rest[first:]
+    if options and not FLAGS.runner:
+        raise app.UsageError(
+            f"{' '.join(options)}: options of Beam need --runner."
+        )
+    if FLAGS.runner:
+        options = [f"--runner={FLAGS.runner}", *options]
+        # Beam tells every channel that it opens.
+        logging.getLogger("apache_beam").setLevel(logging.WARNING)
+    return own, options
 
 
 def define_output(folder):

@@ -176,7 +176,8 @@ def commands():
             # `launch_local.py … -- train.py …` are two.
             for start, end in itertools.pairwise([*places, len(words)]):
                 arguments = words[start:end]
-                if end < len(words):
+                # What follows is another script's, or Beam's.
+                if "--" in arguments:
                     arguments = arguments[: arguments.index("--")]
                 found[" ".join(arguments)] = arguments
     for page in PAGES:
@@ -241,6 +242,7 @@ PACKAGES = (
     "tuning",
     "visualization",
     "report",
+    "beam",
 )
 
 

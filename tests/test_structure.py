@@ -92,6 +92,14 @@ ALLOWED = {
         "data",
         "evaluation",
     },
+    "beam": {
+        "tensorflow",
+        "disk",
+        "models",
+        "data",
+        "evaluation",
+        "retrieval",
+    },
     "tuning": {
         "keras",
         "keras_tuner",
@@ -182,6 +190,7 @@ def test_examples_use_what_is_exported(path):
 
 
 PEERS = {
+    "apache_beam",
     "captum",
     "cv2",
     "faiss",
@@ -226,6 +235,7 @@ def test_import_brings_no_optional_package():
     ).stdout.split()
     assert "keras_alexnet" in new
     heavy = {
+        "apache_beam",
         "tensorflow_datasets",
         "keras_tuner",
         "matplotlib",

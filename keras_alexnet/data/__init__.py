@@ -6,6 +6,9 @@ from keras_alexnet.data.crops import googlenet_views as googlenet_views
 from keras_alexnet.data.crops import nine_views as nine_views
 from keras_alexnet.data.crops import ten_views as ten_views
 from keras_alexnet.data.image_files import image_files as image_files
+from keras_alexnet.data.image_files import (
+    remote_image_files as remote_image_files,
+)
 from keras_alexnet.data.images import MISSING as MISSING
 from keras_alexnet.data.images import decode as decode
 from keras_alexnet.data.images import problem as problem

@@ -1,6 +1,10 @@
 """The image files in a folder, and what lies beside them."""
 
 import os
+import pathlib
+import posixpath
+
+import tensorflow as tf
 
 EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp"),
@@ -73,6 +77,47 @@ def image_files(folder, skipped, ignored):
     return sorted(_walk(folder, skipped, ignored, above=()))
 
 
+def remote_image_files(folder, skipped, ignored):
+    """As `image_files`, of a folder in one of TensorFlow's file systems.
+
+    Args:
+        folder: String, such as `"gs://bucket/photos"`.
+        skipped: As of `leave_out`.
+        ignored: Dict in which clutter is counted, by kind.
+
+    Returns:
+        List of strings.
+
+    Raises:
+        ValueError: If there is no such folder.
+
+    Example:
+
+    >>> tf.io.gfile.makedirs("ram://photos/red")
+    >>> for name in ("photos/red/b.png", "photos/a.jpg", "photos/notes.txt"):
+    ...     tf.io.gfile.GFile(f"ram://{name}", "w").close()
+    >>> ignored = {}
+    >>> remote_image_files("ram://photos", [], ignored), ignored
+    (['ram://photos/a.jpg', 'ram://photos/red/b.png'], {'*.txt': 1})
+    """
+    if not tf.io.gfile.isdir(folder):
+        raise ValueError(f"There is no folder {folder}")
+    found = []
+    for place, folders, names in tf.io.gfile.walk(folder):
+        # What is removed from the list is not walked.
+        folders[:] = [name for name in folders if not _is_clutter_name(name)]
+        for name in sorted(names):
+            path = posixpath.join(place, name)
+            if _is_clutter_name(name) or name.lower().endswith(CLUTTER_ENDINGS):
+                _count(pathlib.PurePosixPath(name), ignored)
+            elif name.lower().endswith(EXTENSIONS):
+                found.append(path)
+            else:
+                what = f"Not an image file ({', '.join(EXTENSIONS)}): {path}"
+                leave_out(what, skipped)
+    return sorted(found)
+
+
 def holds_images(folder):
     """Whether an image file lies in a folder or in one below it."""
     return any(_is_image(path) for path in folder.rglob("*"))
@@ -115,11 +160,14 @@ def _is_image(path):
 
 
 def _is_clutter(path):
-    name = path.name.lower()
-    if name.startswith(".") or name in CLUTTER:
+    if _is_clutter_name(path.name):
         return True
     # A folder may be called so; a broken link is reported as one.
-    return name.endswith(CLUTTER_ENDINGS) and path.is_file()
+    return path.name.lower().endswith(CLUTTER_ENDINGS) and path.is_file()
+
+
+def _is_clutter_name(name):
+    return name.startswith(".") or name.lower() in CLUTTER
 
 
 def _count(path, ignored):

@@ -8,10 +8,12 @@ from keras_alexnet.retrieval.binary import (
 )
 from keras_alexnet.retrieval.binary import nearest_codes as nearest_codes
 from keras_alexnet.retrieval.binary import pack_bits as pack_bits
+from keras_alexnet.retrieval.feature_files import FeatureWriter as FeatureWriter
 from keras_alexnet.retrieval.features import (
     FeatureExtractor as FeatureExtractor,
 )
 from keras_alexnet.retrieval.features import layer_features as layer_features
+from keras_alexnet.retrieval.image_reader import feature_rows as feature_rows
 from keras_alexnet.retrieval.index import ImageIndex as ImageIndex
 from keras_alexnet.retrieval.index import Neighbor as Neighbor
 from keras_alexnet.retrieval.nearest import nearest as nearest

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_alexnet.data.crops import center_view
 from keras_alexnet.data.image_files import image_files
+from keras_alexnet.data.images import MISSING
 from keras_alexnet.data.images import decode
 from keras_alexnet.data.images import problem
 from keras_alexnet.data.images import resize_and_crop
@@ -91,13 +92,57 @@ def features_of_files(extract, paths):
     """
     features = [np.zeros((0, extract.width), "float32")]
     reasons = []
-    for views, whys in _batches(extract, paths):
+    for views, whys in _batches(extract, paths, strict=False):
         features.append(extract(views))
         reasons += [why.decode() for why in whys]
     return np.concatenate(features), reasons
 
 
-def _batches(extract, paths):
+def feature_rows(extract, paths):
+    """Features of image files, a batch of the extractor's size at a time.
+
+    A batch always holds the same neighbors, so its numbers depend on nothing
+    but the order of `paths`. A damaged JPEG file counts as one that cannot be
+    decoded, as nobody looks at the features of each image.
+
+    Args:
+        extract: A `FeatureExtractor`.
+        paths: List of strings; TensorFlow's remote paths, such as `gs://...`,
+            are read, too.
+
+    Yields:
+        Tuples of a float32 array of shape `(batch, width)`, and a list of
+        strings: why an image cannot be read, empty where it can. The row of
+        such an image is NaN.
+
+    Raises:
+        ImportError: If an image cannot be decoded because a library is
+            missing; the message names both.
+
+    Example:
+
+    >>> from keras_alexnet.models import CIFARNet
+    >>> from keras_alexnet.retrieval.features import FeatureExtractor
+    >>> extract = FeatureExtractor(
+    ...     CIFARNet(include_preprocessing=True), "conv4"
+    ... )
+    >>> rows, reasons = next(feature_rows(extract, ["absent.png"]))
+    >>> rows.shape, np.isnan(rows).all(), reasons
+    ((1, 1152), np.True_, ['No such file or directory'])
+    """
+    start = 0
+    for views, whys in _batches(extract, paths, strict=True):
+        reasons = [why.decode(errors="replace") for why in whys]
+        for path, reason in zip(paths[start:], reasons, strict=False):
+            if reason.startswith(MISSING):
+                raise ImportError(f"{path}: {reason}")
+        rows = extract(views)
+        rows[[reason != "" for reason in reasons]] = np.nan
+        yield rows, reasons
+        start += len(rows)
+
+
+def _batches(extract, paths, strict):
     """Batches of center views, and of reasons why there is none."""
 
     def load(path):
@@ -108,7 +153,7 @@ def _batches(extract, paths):
         reason = tf.ensure_shape(reason, ())
         reason = tf.cond(
             reason == b"",
-            lambda: problem(encoded, strict=False),
+            lambda: problem(encoded, strict),
             lambda: reason,
         )
         side = extract.image_size
@@ -129,7 +174,12 @@ def _batches(extract, paths):
 def _read(path):
     """The bytes of a file, and why there are none."""
     try:
+        if b"://" in path:
+            with tf.io.gfile.GFile(path, "rb") as file:
+                return file.read(), b""
         with open(path, "rb") as file:
             return file.read(), b""
     except OSError as error:
         return b"", (error.strerror or type(error).__name__).encode()
+    except tf.errors.OpError as error:
+        return b"", (error.message or type(error).__name__).encode()
