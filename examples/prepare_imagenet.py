@@ -21,15 +21,27 @@ where it was, started again with the same flags. Then
     python examples/train.py --dataset=imagenet
 
 trains on it. docs/imagenet_data.md says how long it takes and how much space.
+
+With `--runner` the work is done by Apache Beam, in several processes or on
+several machines that see the same folders, see docs/beam.md; what follows `--`
+are Beam's own options:
+
+    python examples/prepare_imagenet.py --source=downloads --output=imagenet \
+        --runner=DirectRunner \
+        -- --direct_running_mode=multi_processing --direct_num_workers=2
 """
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import functools
+
+import shared_flags
 from absl import app
 from absl import flags
 
+from keras_alexnet import beam
 from keras_alexnet.data import prepare_imagenet
 
 FLAGS = flags.FLAGS
@@ -65,9 +77,14 @@ flags.DEFINE_enum(
     "Where an image cannot be decoded: end with an error, or leave it out and "
     "list it.",
 )
-flags.DEFINE_integer("workers", None, "Threads; by default all processors.")
+flags.DEFINE_integer(
+    "workers",
+    None,
+    "Threads; by default all processors, with --runner one for each task.",
+)
 flags.DEFINE_integer("images_per_shard", 1251, "Images in a file.")
 flags.DEFINE_integer("seed", 0, "Of the order in which images are stored.")
+shared_flags.define_runner()
 
 
 def expected():
@@ -84,10 +101,15 @@ def expected():
 
 
 def main(arguments):
-    if len(arguments) > 1:
-        raise app.UsageError(f"Not a flag: {arguments[1]}")
+    strange, options = shared_flags.beam_options(arguments)
+    if strange:
+        raise app.UsageError(f"Not a flag: {strange[0]}")
+    prepare, workers = prepare_imagenet, FLAGS.workers
+    if FLAGS.runner:
+        prepare = functools.partial(beam.prepare_imagenet, options=options)
+        workers = workers or 1
     try:
-        report = prepare_imagenet(
+        report = prepare(
             FLAGS.source,
             FLAGS.output,
             year=int(FLAGS.year),
@@ -99,10 +121,10 @@ def main(arguments):
             expected=expected(),
             on_error=FLAGS.on_error,
             images_per_shard=FLAGS.images_per_shard,
-            workers=FLAGS.workers,
+            workers=workers,
             seed=FLAGS.seed,
         )
-    except (OSError, RuntimeError, ValueError) as error:
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
         raise SystemExit(f"Nothing more is prepared. {error}") from None
     for split, count in report["counts"].items():
         print(f"{split}: {count:,} images")

@@ -2,6 +2,8 @@
 
 from keras_alexnet.beam.features import FeatureShards as FeatureShards
 from keras_alexnet.beam.features import extract_features as extract_features
+from keras_alexnet.beam.imagenet import ImagenetShards as ImagenetShards
+from keras_alexnet.beam.imagenet import prepare_imagenet as prepare_imagenet
 from keras_alexnet.beam.networks import (
     load_remote_network as load_remote_network,
 )

@@ -40,6 +40,7 @@ def prepare_imagenet(
     workers=None,
     seed=0,
     verbose=1,
+    write=None,
 ):
     """Makes records of ImageNet's archives, which `load_source` reads.
 
@@ -96,6 +97,10 @@ def prepare_imagenet(
         workers: Integer, threads. Defaults to the number of processors.
         seed: Integer, of the order. Defaults to `0`.
         verbose: `0` for silence, `1` for a progress bar. Defaults to `1`.
+        write: Function of a list of `Shard`s that are to be written, and of
+            the settings as they are in `preparation.json`; `workers` and
+            `verbose` do not concern it. `keras_alexnet.beam.prepare_imagenet`
+            hands one over. Defaults to threads of this process.
 
     Returns:
         Dict, as in `preparation.json` in `output`: the settings, `counts`,
@@ -158,6 +163,9 @@ def prepare_imagenet(
         remaining = [shard for shard in shards if read_result(shard) is None]
         prepare = preparer(side, encoding, quality, square, upright)
         _check_space(output, remaining, prepare, seed, side)
+        if write is not None:
+            write(remaining, settings)
+            return finish_set(output, shards, index, settings)
         bar = keras.utils.Progbar(
             sum(len(shard.examples) for shard in remaining),
             unit_name="image",
@@ -175,6 +183,11 @@ def _check(output, year, encoding, expected, on_error):
     if not is_path(output):
         raise ValueError(
             f"`output` must be a folder to write to. Received: {output!r}"
+        )
+    if "://" in str(output):
+        raise ValueError(
+            "`output` must be a folder of this machine, such as one where a "
+            f"bucket is mounted. Received: {str(output)!r}"
         )
     for name, value, choices in (
         ("year", year, tuple(OFFICIAL)),
