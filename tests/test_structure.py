@@ -93,6 +93,7 @@ ALLOWED = {
         "evaluation",
     },
     "beam": {
+        "numpy",
         "tensorflow",
         "disk",
         "models",

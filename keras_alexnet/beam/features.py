@@ -1,7 +1,6 @@
 """Features of millions of images, in files of which each is one task."""
 
 import hashlib
-import json
 import os
 import typing
 import uuid
@@ -13,10 +12,14 @@ from keras_alexnet.beam.files import read_lines
 from keras_alexnet.beam.files import reading
 from keras_alexnet.beam.files import write_lines
 from keras_alexnet.beam.files import writing
+from keras_alexnet.beam.finished import check_positive
+from keras_alexnet.beam.finished import check_written
+from keras_alexnet.beam.finished import claim
+from keras_alexnet.beam.finished import cut
+from keras_alexnet.beam.finished import shard_name
 from keras_alexnet.beam.pipeline import import_beam
 from keras_alexnet.beam.pipeline import once
 from keras_alexnet.beam.pipeline import run_shards
-from keras_alexnet.data.record_shards import UNFINISHED
 from keras_alexnet.retrieval.feature_files import FeatureWriter
 from keras_alexnet.retrieval.feature_files import check_ending
 from keras_alexnet.retrieval.feature_files import read_problems
@@ -176,15 +179,10 @@ def extract_features(
         "version": version,
         "images": _digest(paths),
     }
-    _claim(f"{stem}.json", settings, plan)
+    claim(stem, settings, [shard.file for shard in plan])
     write_lines(paths, listing)
     run_shards(write, plan, problems, options)
-    missing = [s.file for s in plan if not tf.io.gfile.exists(s.file)]
-    if missing:
-        raise RuntimeError(
-            f"The pipeline ended well, and {missing[0]} is not there. Do all "
-            "workers write to the same place?"
-        )
+    check_written([shard.file for shard in plan])
     found = read_lines(problems)
     if len(found) == len(paths):
         raise ValueError(
@@ -203,14 +201,9 @@ def _check(paths, output, batch_size, shards):
     if not paths:
         raise ValueError("`paths` must name one image or more. Received: none")
     check_ending(output)
-    for name, value in (("batch_size", batch_size), ("shards", shards)):
-        optional = name == "shards" and value is None
-        right = isinstance(value, int) and not isinstance(value, bool)
-        if not optional and (not right or value < 1):
-            raise ValueError(
-                f"`{name}` must be a positive integer. "
-                f"Received: {name}={value!r}"
-            )
+    check_positive("batch_size", batch_size)
+    if shards is not None:
+        check_positive("shards", shards)
     for path in paths:
         if "\n" in path:
             raise ValueError(
@@ -221,17 +214,13 @@ def _check(paths, output, batch_size, shards):
 
 def _plan(paths, stem, ending, batch_size, shards):
     """The `Shard`s; each holds whole batches, but for the last of all."""
-    batches = -(-len(paths) // batch_size)
-    shards = shards or -(-len(paths) // IMAGES_PER_SHARD)
-    shards = min(shards, batches)
+    parts = cut(
+        len(paths), batch_size, shards or -(-len(paths) // IMAGES_PER_SHARD)
+    )
     plan, first = [], 0
-    for number in range(shards):
-        rows = slice(
-            batches * number // shards * batch_size,
-            batches * (number + 1) // shards * batch_size,
-        )
-        size = sum(len(os.fsencode(path)) + 1 for path in paths[rows])
-        file = f"{stem}-{number:05d}-of-{shards:05d}{ending}"
+    for number, (start, stop) in enumerate(parts):
+        size = sum(len(os.fsencode(path)) + 1 for path in paths[start:stop])
+        file = shard_name(stem, number, len(parts), ending)
         plan.append(Shard(file, first, size))
         first += size
     return plan
@@ -242,32 +231,3 @@ def _digest(paths):
     for path in paths:
         hashed.update(os.fsencode(path) + b"\n")
     return hashed.hexdigest()
-
-
-def _claim(report, settings, plan):
-    """Notes what is asked for; refuses files that were made of something else.
-
-    What a killed worker was writing is removed.
-    """
-    stem = os.path.splitext(report)[0]
-    there = {}
-    if tf.io.gfile.exists(report):
-        with tf.io.gfile.GFile(report) as file:
-            there = json.loads(file.read())
-    finished = tf.io.gfile.glob(f"{stem}-?????-of-?????.*")
-    differences = [
-        f"  {name}: {there.get(name)} there, {value} asked for"
-        for name, value in settings.items()
-        if there.get(name) != value
-    ]
-    if finished and differences:
-        raise ValueError(
-            f"{finished[0]} is of another extraction. Give another `output`, "
-            "or remove its files:\n" + "\n".join(differences)
-        )
-    write_lines(json.dumps(settings, indent=1).splitlines(), report)
-    names = {os.path.basename(shard.file) for shard in plan}
-    folder = os.path.dirname(report) or "."
-    for name in tf.io.gfile.listdir(folder) if not is_remote(folder) else ():
-        if UNFINISHED.fullmatch(name) and name[18:] in names:
-            tf.io.gfile.remove(os.path.join(folder, name))

@@ -21,8 +21,8 @@ def load_remote_network(weights, architecture=None, prototxt=None):
 
     Example:
 
-    >>> load_remote_network("cifar10").name
-    'cifar_18'
+    >>> load_remote_network("cifar10").output_shape
+    (None, 10)
     """
     with contextlib.ExitStack() as stack:
         weights, prototxt = (

@@ -98,6 +98,13 @@ class Split:
 
         return dataclasses.replace(self, fetch=fetch)
 
+    def names(self):
+        """The ids of all examples in order, a list of strings."""
+        names = tf.data.Dataset.range(self.count).map(
+            lambda number: self.fetch(number)[2]
+        )
+        return [name.decode() for name in names.as_numpy_iterator()]
+
     def name_of(self, number):
         """The id of one example, as a Python string."""
         return self.fetch(tf.constant(number, tf.int64))[2].numpy().decode()

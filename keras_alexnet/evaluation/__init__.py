@@ -1,3 +1,5 @@
+from keras_alexnet.evaluation.answer_files import read_answers as read_answers
+from keras_alexnet.evaluation.answer_files import write_answers as write_answers
 from keras_alexnet.evaluation.answers import Answers as Answers
 from keras_alexnet.evaluation.answers import answers as answers
 from keras_alexnet.evaluation.calibration import Calibration as Calibration

@@ -63,7 +63,14 @@ class Answers:
         return order[chosen[order]][:count]
 
 
-def answers(model, data, views="center", class_names=None):
+def answers(
+    model,
+    data,
+    views="center",
+    class_names=None,
+    order="cuda-convnet",
+    scales=None,
+):
     """The probabilities of each class for each image of a data set.
 
     `evaluate` gives the errors alone, and needs less memory.
@@ -71,8 +78,9 @@ def answers(model, data, views="center", class_names=None):
     Args:
         model: As of `evaluate`.
         data: As of `evaluate`.
-        views: `"center"`, `"ten"` or `"nine"`. Defaults to `"center"`.
+        views: As of `predict_views`. Defaults to `"center"`.
         class_names: Optional names. Defaults to the indices.
+        order, scales: As of `predict_views`.
 
     Returns:
         An `Answers`.
@@ -91,7 +99,7 @@ def answers(model, data, views="center", class_names=None):
     check_weights(model)
     labels, probabilities = [], []
     for images, batch_labels in batches(data):
-        found = predict_views(model, images, views)
+        found = predict_views(model, images, views, order=order, scales=scales)
         batch_labels = as_integers(batch_labels, *found.shape)
         first = sum(map(len, labels))
         check_labels(batch_labels, found.shape[1], first)

@@ -1,0 +1,124 @@
+"""Which files are finished, and of what: the same as in the last run?"""
+
+import json
+import os
+import re
+
+import tensorflow as tf
+
+from keras_alexnet.beam.files import is_remote
+from keras_alexnet.beam.files import write_lines
+from keras_alexnet.data.record_shards import UNFINISHED
+
+
+def cut(count, batch_size, shards):
+    """Divides examples into parts of whole batches, as equal as can be.
+
+    Args:
+        count: Integer, examples.
+        batch_size: Integer.
+        shards: Integer, how many parts; fewer if there are fewer batches.
+
+    Returns:
+        List of tuples of two integers: the first example, and the one after
+        the last.
+
+    Example:
+
+    >>> cut(10, batch_size=3, shards=2)
+    [(0, 6), (6, 10)]
+    """
+    batches = -(-count // batch_size)
+    shards = min(shards, batches)
+    ends = [
+        min(count, batches * number // shards * batch_size)
+        for number in range(shards + 1)
+    ]
+    return list(zip(ends[:-1], ends[1:], strict=True))
+
+
+def shard_name(stem, number, total, ending):
+    """The path of one of several files.
+
+    Example:
+
+    >>> shard_name("features", 0, 8, ".parquet")
+    'features-00000-of-00008.parquet'
+    """
+    return f"{stem}-{number:05d}-of-{total:05d}{ending}"
+
+
+def check_positive(name, value):
+    """Refuses what is no positive integer.
+
+    Args:
+        name: String, the argument.
+        value: What came.
+
+    Raises:
+        ValueError: If `value` is none.
+    """
+    right = isinstance(value, int) and not isinstance(value, bool)
+    if not right or value < 1:
+        raise ValueError(
+            f"`{name}` must be a positive integer. Received: {name}={value!r}"
+        )
+
+
+def claim(stem, settings, files):
+    """Notes what is asked for; refuses files that were made of something else.
+
+    What a killed worker was writing is removed, unless the folder is remote:
+    there, a file appears when it is whole.
+
+    Args:
+        stem: String, where the names of all files begin. The settings are
+            written to `stem` with the ending `.json`.
+        settings: Dict that JSON can hold: all that the files depend on.
+        files: List of strings, the paths that will be written.
+
+    Raises:
+        ValueError: If files with such names are of other settings; the
+            message lists the differences.
+    """
+    report = f"{stem}.json"
+    there = {}
+    if tf.io.gfile.exists(report):
+        with tf.io.gfile.GFile(report) as file:
+            there = json.loads(file.read())
+    differences = [
+        f"  {name}: {there.get(name)} there, {value} asked for"
+        for name, value in settings.items()
+        if there.get(name) != value
+    ]
+    folder, name = os.path.split(stem)
+    present = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else ()
+    finished = re.compile(re.escape(name) + r"(-\w+)?-\d{5}-of-\d{5}\.\w+")
+    found = sorted(filter(finished.fullmatch, present))
+    if found and differences:
+        raise ValueError(
+            f"{os.path.join(folder, found[0])} is of another run. Give another "
+            "`output`, or remove its files:\n" + "\n".join(differences)
+        )
+    write_lines(json.dumps(settings, indent=1).splitlines(), report)
+    names = {os.path.basename(file) for file in files}
+    for name in () if is_remote(folder) else present:
+        if UNFINISHED.fullmatch(name) and name[18:] in names:
+            tf.io.gfile.remove(os.path.join(folder, name))
+
+
+def check_written(files):
+    """Refuses to go on where a file is not there.
+
+    Args:
+        files: List of strings, paths.
+
+    Raises:
+        RuntimeError: If one is missing.
+    """
+    for file in files:
+        if not tf.io.gfile.exists(file):
+            raise RuntimeError(
+                f"The pipeline ended well, and {file} is not there. Do all "
+                "workers write to the same place?"
+            )
