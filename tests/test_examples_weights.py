@@ -154,7 +154,7 @@ def test_extract_to_parquet(pictures, caffemodel, tmp_path):
         f"--output={output}",
     )
     table = parquet.read_table(output)
-    assert table.column_names == ["path", "features"]
+    assert table.column_names == ["path", "features", "problem"]
     assert np.array(table["features"].to_pylist()).shape == (40, 64)
     assert table["path"][0].as_py().endswith("test/blue/0.png")
     assert not list(tmp_path.glob("*partial*"))

@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from absl import app
 from absl import flags
 from absl.testing import flagsaver
 
@@ -131,3 +132,19 @@ def test_help_lists_the_flags_as_the_callers(shared):
     ours = flags.FLAGS.get_key_flags_for_module(sys.modules[__name__])
     names = {flag.name for flag in ours}
     assert {"dataset", "on_error", "seed", "output"} <= names
+
+
+def test_options_of_beam(shared):
+    """What follows -- is Beam's; the runner is told to it, too."""
+    shared.define_runner()
+    rest = flags.FLAGS(
+        ["x.py", "photos", "--runner=FlinkRunner", "--", "--flink_master=a:1"]
+    )
+    assert shared.beam_options(rest) == (
+        ["photos"],
+        ["--runner=FlinkRunner", "--flink_master=a:1"],
+    )
+    flags.FLAGS["runner"].value = None
+    assert shared.beam_options(["x.py", "photos"]) == (["photos"], [])
+    with pytest.raises(app.UsageError, match="--flink_master=a:1: options of"):
+        shared.beam_options(rest)

@@ -94,11 +94,12 @@ def remote_image_files(folder, skipped, ignored):
     Example:
 
     >>> tf.io.gfile.makedirs("ram://photos/red")
-    >>> for name in ("photos/red/b.png", "photos/a.jpg", "photos/notes.txt"):
-    ...     tf.io.gfile.GFile(f"ram://{name}", "w").close()
+    >>> for name in ("red/b.png", "a.jpg", "notes.txt", "red/._b.png"):
+    ...     with tf.io.gfile.GFile(f"ram://photos/{name}", "w") as file:
+    ...         file.write("content")
     >>> ignored = {}
     >>> remote_image_files("ram://photos", [], ignored), ignored
-    (['ram://photos/a.jpg', 'ram://photos/red/b.png'], {'*.txt': 1})
+    (['ram://photos/a.jpg', 'ram://photos/red/b.png'], {'*.txt': 1, '.*': 1})
     """
     if not tf.io.gfile.isdir(folder):
         raise ValueError(f"There is no folder {folder}")

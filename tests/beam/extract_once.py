@@ -1,6 +1,7 @@
-"""Extracts features in two processes: folder, output, log, and "kill"."""
+"""Extracts features in two processes, of which one is killed."""
 
 import functools
+import pathlib
 import sys
 
 from beam.beam_networks import KilledOnce
@@ -11,13 +12,10 @@ from keras_alexnet.beam import features
 from keras_alexnet.data import image_files
 
 
-def main(folder, output, log, kill):
-    import pathlib
-
-    if kill == "kill":
-        features.FeatureShards = KilledOnce
+def main(folder, output, log):
+    features.FeatureShards = KilledOnce
     paths = image_files(pathlib.Path(folder), [], {})
-    found = extract_features(
+    extract_features(
         paths,
         output,
         functools.partial(counted, log),
@@ -29,7 +27,6 @@ def main(folder, output, log, kill):
             "--direct_num_workers=2",
         ],
     )
-    print(found["images"], *found["problems"], sep="\n")
 
 
 if __name__ == "__main__":

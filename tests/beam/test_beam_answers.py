@@ -15,10 +15,8 @@ from keras_alexnet.beam import evaluate_split
 from keras_alexnet.data import evaluation_data
 from keras_alexnet.data import image_size
 from keras_alexnet.data import load_source
-from keras_alexnet.evaluation import Answers
 from keras_alexnet.evaluation import answers
 from keras_alexnet.evaluation import read_answers
-from keras_alexnet.evaluation import write_answers
 
 pytest.importorskip("apache_beam")
 pytest.importorskip("pyarrow")
@@ -80,23 +78,6 @@ def test_answers_and_errors_are_those_of_one_process(folder, tmp_path):
         assert str(errors) == str(want.errors())
         assert errors.table() == want.errors().table()
         np.testing.assert_array_equal(errors.labels, want.labels)
-
-
-def test_rows_are_read_as_they_were_written(tmp_path):
-    rng = np.random.default_rng(0)
-    probabilities = rng.dirichlet(np.ones(7), 2100).astype("float32")
-    labels = rng.integers(0, 7, 2100)
-    wrote = Answers(labels, probabilities, "center", tuple("abcdefg"))
-    names = [f"{number}.png" for number in range(2100)]
-    write_answers(tmp_path / "a.parquet", wrote, names, {"7.png": "cut off"})
-    read, examples, damage = read_answers(
-        tmp_path / "a.parquet", "center", tuple("abcdefg")
-    )
-    np.testing.assert_array_equal(read.probabilities, probabilities)
-    np.testing.assert_array_equal(read.labels, labels)
-    assert examples == names and damage == {"7.png": "cut off"}
-    with pytest.raises(ValueError, match="2 names for 2100 images"):
-        write_answers(tmp_path / "b.parquet", wrote, names[:2], {})
 
 
 @pytest.mark.parametrize(
