@@ -57,7 +57,11 @@ def in_one_process(load, layer, paths, batch_size):
 
 @pytest.mark.parametrize(
     "load, layer",
-    [(grouped, "fc7"), (columns, "fc6"), (cifar, "conv4")],
+    [
+        (grouped, "fc7"),
+        pytest.param(columns, "fc6", marks=pytest.mark.slow),
+        (cifar, "conv4"),
+    ],
     ids=["grouped", "columns", "cifar"],
 )
 def test_rows_are_those_of_one_process(load, layer, paths, tmp_path):

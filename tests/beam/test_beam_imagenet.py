@@ -78,6 +78,7 @@ def test_one_way_goes_on_where_the_other_was(archives, prepared, tmp_path):
     assert [path.stat().st_mtime_ns for path in written] == before
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_decoded(tmp_path):
     train = training_images()
     train[SYNSETS[1]][5] = b"\xff\xd8\xff no image"
