@@ -85,6 +85,7 @@ def main(_):
         for repeat in range(FLAGS.repeats):
             for count in ("0", *FLAGS.processes):
                 output = scratch / f"{count}-{repeat}" / "features.parquet"
+                output.parent.mkdir()
                 flags_of_beam = [
                     f"--shards={FLAGS.shards}",
                     "--runner=DirectRunner",

@@ -210,6 +210,19 @@ def _check(paths, output, batch_size, shards):
                 "Paths must not have line breaks. Rename the file. "
                 f"Received: {path!r}"
             )
+        if output.endswith(".parquet") and not _is_text(path):
+            raise ValueError(
+                "Parquet files hold names that are UTF-8. Rename the file, or "
+                f"let `output` end in .tfrecord. Received: {path!r}"
+            )
+
+
+def _is_text(path):
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _plan(paths, stem, ending, batch_size, shards):

@@ -10,6 +10,9 @@ from keras_alexnet.beam.files import is_remote
 from keras_alexnet.beam.files import write_lines
 from keras_alexnet.data.record_shards import UNFINISHED
 
+# What `shard_name` adds to the name of the output.
+NUMBERED = re.compile(r"-\d{5}-of-\d{5}\.\w+$")
+
 
 def cut(count, batch_size, shards):
     """Divides examples into parts of whole batches, as equal as can be.
@@ -91,17 +94,21 @@ def claim(stem, settings, files):
         for name, value in settings.items()
         if there.get(name) != value
     ]
-    folder, name = os.path.split(stem)
+    folder = os.path.dirname(stem)
+    names = {os.path.basename(file) for file in files}
     present = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else ()
-    finished = re.compile(re.escape(name) + r"(-\w+)?-\d{5}-of-\d{5}\.\w+")
-    found = sorted(filter(finished.fullmatch, present))
+    stems = {NUMBERED.sub("", name) for name in names}
+    found = sorted(
+        name
+        for name in present
+        if NUMBERED.search(name) and NUMBERED.sub("", name) in stems
+    )
     if found and differences:
         raise ValueError(
             f"{os.path.join(folder, found[0])} is of another run. Give another "
             "`output`, or remove its files:\n" + "\n".join(differences)
         )
     write_lines(json.dumps(settings, indent=1).splitlines(), report)
-    names = {os.path.basename(file) for file in files}
     for name in () if is_remote(folder) else present:
         if UNFINISHED.fullmatch(name) and name[18:] in names:
             tf.io.gfile.remove(os.path.join(folder, name))

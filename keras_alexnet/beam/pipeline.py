@@ -124,7 +124,8 @@ def beam_options(options):
         )
     standard = found.view_as(pipeline_options.StandardOptions)
     mode = found.view_as(pipeline_options.DirectOptions).direct_running_mode
-    if standard.runner in (None, "DirectRunner") and mode != "in_memory":
+    name = (standard.runner or "DirectRunner").lower()
+    if name in ("direct", "directrunner") and mode != "in_memory":
         standard.runner = "FnApiRunner"
     try:
         create_runner(standard.runner or "DirectRunner")

@@ -181,5 +181,10 @@ def _read(path):
             return file.read(), b""
     except OSError as error:
         return b"", (error.strerror or type(error).__name__).encode()
-    except tf.errors.OpError as error:
+    except (
+        # What is wrong with the connection alone is an error for all.
+        tf.errors.FailedPreconditionError,
+        tf.errors.NotFoundError,
+        tf.errors.PermissionDeniedError,
+    ) as error:
         return b"", (error.message or type(error).__name__).encode()

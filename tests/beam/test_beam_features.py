@@ -145,6 +145,8 @@ def test_what_is_finished_is_kept(paths, tmp_path):
     whole = pathlib.Path(first["files"][1]).read_bytes()
     os.unlink(first["files"][1])
     (tmp_path / f".{'0' * 16}-f-00001-of-00004.parquet").write_bytes(b"half")
+    # The files of an output of a similar name are not this one's.
+    (tmp_path / "f-x-00000-of-00004.parquet").write_bytes(b"")
     assert ask() == first
     after = [os.stat(file).st_mtime_ns for file in first["files"]]
     assert [a == b for a, b in zip(after, before, strict=True)] == [
@@ -171,6 +173,7 @@ def test_what_is_finished_is_kept(paths, tmp_path):
         ({"batch_size": 0}, "`batch_size` must be a positive.*batch_size=0"),
         ({"shards": True}, "`shards` must be a positive integer.*shards=True"),
         ({"paths": ["a\nb"]}, r"must not have line breaks.*'a\\nb'"),
+        ({"paths": ["a\udcff"]}, r"names that are UTF-8.*'a\\udcff'"),
         ({"layer": "fc9"}, "`layer` must name a layer.*'fc9'"),
         ({"options": ["--runner=No"]}, "`--runner`: .*No"),
         ({"options": "--runner=A"}, "`options` must be strings.*'--runner=A'"),
