@@ -58,7 +58,7 @@ def in_one_process(load, layer, paths, batch_size):
 @pytest.mark.parametrize(
     "load, layer",
     [
-        (grouped, "fc7"),
+        pytest.param(grouped, "fc7", marks=pytest.mark.slow),
         pytest.param(columns, "fc6", marks=pytest.mark.slow),
         (cifar, "conv4"),
     ],
@@ -86,7 +86,10 @@ def test_rows_are_those_of_one_process(load, layer, paths, tmp_path):
     assert line.startswith(f"{paths[-1]}\tUnknown image file format")
 
 
-@pytest.mark.parametrize("ending", [".parquet", ".tfrecord"])
+@pytest.mark.parametrize(
+    "ending",
+    [pytest.param(".parquet", marks=pytest.mark.slow), ".tfrecord"],
+)
 def test_one_file_has_the_bytes_of_the_local_one(ending, paths, tmp_path):
     rows, problems = in_one_process(grouped, "fc7", paths, 4)
     local = tmp_path / f"local{ending}"
