@@ -15,79 +15,114 @@ RANGE = 2**14
 
 
 def crop_loader(source, name, resize, cache=None):
-    """Makes a function that loads a square part of one image.
+    """Makes a function that plans crops, and one that loads a planned crop.
 
     The first time that an image is met it is read as `loader` does it: an
     error names an image that cannot be decoded, and damage is noted. Of a JPEG
-    that was found sound, only the crop is decoded from then on if its shorter
-    side is `resize` pixels, and otherwise all of it. The pixels are the same
-    either way. It is examined again if its number of bytes changes.
+    that was found sound before the crops were planned, only the crop is decoded
+    if its shorter side is `resize` pixels, and otherwise all of it. The pixels
+    are the same either way. It is examined again if its number of bytes
+    changes.
+
+    What can be computed for all crops at once is planned: an operation on
+    numbers costs as much in a graph for one image as in one for a million.
 
     Args:
         source, name, resize, cache: As of `loader`.
 
     Returns:
-        Function of an int64 scalar tensor, the image's number, and of int32
-        scalar tensors `top`, `left` and `side`, for `tf.data.Dataset.map`. It
-        returns a uint8 tensor `(side, side, 3)` and an int64 label.
+        Tuple of two functions. `plan` takes an int64 tensor of shape
+        `(count,)`, the images' numbers, and the int32 tensors `top`, `left`
+        and `side` of that shape; it returns a tuple of tensors with `count`
+        rows. `load` takes one number and one row of each of these, for
+        `tf.data.Dataset.map`; it returns a uint8 tensor `(side, side, 3)` and
+        an int64 label.
 
     Example:
 
     >>> from keras_alexnet.data.load_source import load_source
-    >>> load = crop_loader(load_source("digits"), "test", 16)
-    >>> load(tf.constant(0, tf.int64), 3, 2, 8)[0].shape
+    >>> plan, load = crop_loader(load_source("digits"), "test", 16)
+    >>> numbers = tf.range(2, dtype=tf.int64)
+    >>> crops = plan(numbers, *tf.constant([[3, 0], [2, 0], [8, 8]]))
+    >>> load(numbers[1], *(column[1] for column in crops))[0].shape
     TensorShape([8, 8, 3])
     """
     split = source.split(name)
     load = loader(source, name, resize, cache)
+    if cache is None and split.encoded:
+        return _planned_decoding(split, load, resize)
 
     def load_whole(index, top, left, side):
         image, label = load(index)
         return _cut(image, top, left, side), label
 
-    if cache is not None or not split.encoded:
-        return load_whole
-    known = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, 0)
+    return lambda _, *crops: crops, load_whole
 
-    def load_crop(index, top, left, side):
+
+def _planned_decoding(split, load, resize):
+    """`crop_loader` of files that are decoded each time they are read."""
+    known = np.zeros(split.count, "int64")
+
+    def remember(index, encoded, shape):
+        known[index] = _remember(encoded, shape, split.upright)
+
+    def plan(index, top, left, side):
+        found = tf.numpy_function(lambda i: known[i], [index], tf.int64)
+        found = tf.reshape(found, tf.shape(index))
+        length = tf.cast(found // RANGE**2, tf.int32)
+        shape = [
+            tf.cast(pixels % RANGE, tf.int32)
+            for pixels in (found // RANGE, found)
+        ]
+        of_size = tf.minimum(*shape) == resize
+        window, corner = _windows(shape, (top, left), side, resize)
+        return top, left, side, length, of_size, window, corner
+
+    def load_crop(index, top, left, side, length, of_size, window, corner):
         encoded, label, example = split.fetch(index)
-        found = known.lookup(index)
-        height = tf.cast(found // RANGE % RANGE, tf.int32)
-        width = tf.cast(found % RANGE, tf.int32)
+        same = tf.strings.length(encoded) == length
 
         def examine():
             image = load.decode(encoded, example)
-            size = tf.numpy_function(
-                lambda *of: _remember(*of, split.upright),
-                [encoded, tf.shape(image)],
-                tf.int64,
-                stateful=False,
+            noted = tf.numpy_function(
+                remember, [index, encoded, tf.shape(image)], []
             )
-            noted = known.insert(index, tf.ensure_shape(size, ()))
             with tf.control_dependencies([noted]):
-                image = resize_and_crop(image, resize)
-            return _cut(image, top, left, side)
+                return tf.identity(image)
 
         def decode_all():
-            image = resize_and_crop(decode_in_tensorflow(encoded), resize)
-            return _cut(image, top, left, side)
+            image = tf.cond(
+                same, lambda: decode_in_tensorflow(encoded), examine
+            )
+            return _cut(resize_and_crop(image, resize), top, left, side)
 
         def decode_crop():
-            y = (height - resize) // 2 + top
-            x = (width - resize) // 2 + left
-            return _decode_crop(encoded, (height, width), (y, x), side)
+            image = tf.io.decode_and_crop_jpeg(encoded, window, channels=3)
+            return tf.slice(image, corner, [side, side, 3])
 
-        length = tf.cast(found // RANGE**2, tf.int32)
-        same = tf.strings.length(encoded) == length
-        of_size = tf.minimum(height, width) == resize
-        way = tf.where(same, tf.where(of_size, 2, 1), 0)
-        return tf.switch_case(way, [examine, decode_all, decode_crop]), label
+        return tf.cond(same & of_size, decode_crop, decode_all), label
 
-    return load_crop
+    return plan, load_crop
 
 
 def _cut(image, top, left, side):
     return tf.slice(image, [top, left, 0], [side, side, 3])
+
+
+def _windows(shape, corner, side, resize):
+    """What the decoder is asked for, and where in it the crops begin.
+
+    The decoder interpolates colors within its window alone. With a pixel more
+    on each side, the crop is that of the whole image.
+    """
+    starts, sizes, rests = [], [], []
+    for length, begin in zip(shape, corner, strict=True):
+        begin = (length - resize) // 2 + begin
+        starts.append(tf.maximum(begin - 1, 0))
+        sizes.append(tf.minimum(begin + side + 1, length) - starts[-1])
+        rests.append(begin - starts[-1])
+    window = tf.stack([*starts, *sizes], axis=1)
+    return window, tf.stack([*rests, tf.zeros_like(side)], axis=1)
 
 
 def _remember(encoded, shape, upright):
@@ -100,18 +135,3 @@ def _remember(encoded, shape, upright):
     if not is_jpeg or turned or too_large or too_long:
         return np.int64(0)
     return np.int64((len(encoded) * RANGE + height) * RANGE + width)
-
-
-def _decode_crop(encoded, shape, corner, side):
-    # The decoder interpolates colors within the crop alone. A pixel more on
-    # each side, and the crop is that of the whole image.
-    starts = [tf.maximum(begin - 1, 0) for begin in corner]
-    sizes = [
-        tf.minimum(begin + side + 1, length) - start
-        for begin, length, start in zip(corner, shape, starts, strict=True)
-    ]
-    image = tf.io.decode_and_crop_jpeg(encoded, [*starts, *sizes], channels=3)
-    top, left = (
-        begin - start for begin, start in zip(corner, starts, strict=True)
-    )
-    return _cut(image, top, left, side)

@@ -116,7 +116,9 @@ class TrainingData:
         self.color_sigma = tf.Variable(sigma, trainable=False)
         self._epoch = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._step = tf.Variable(0, trainable=False, dtype=tf.int64)
-        self._load = crop_loader(source, split, self._resize, cache)
+        self._crops, self._load = crop_loader(
+            source, split, self._resize, cache
+        )
         self.settings = {
             "source": source.name,
             "fingerprint": source.fingerprint,
@@ -236,7 +238,7 @@ class TrainingData:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(count, dtype=tf.int64), seeds[0]
         )
-        top, left, window = self._windows(count, side, seeds[1])
+        windows = self._windows(count, side, seeds[1])
         flip = tf.random.stateless_uniform([count], seeds[2]) < 0.5
         # The noise of a batch is drawn from its first example's seed.
         position = tf.range(count, dtype=tf.int64)
@@ -248,13 +250,17 @@ class TrainingData:
             axis=1,
         )
         sigma = tf.fill([count], tf.convert_to_tensor(self.color_sigma))
-        plan = (order, top, left, window, flip, noise, sigma, position)
+        plan = (position, order, flip, noise, sigma, *windows)
         start = step * self._batch_size
         plan = tuple(column[start:] for column in plan)
         if share is not None:
-            held = share.holds(plan[-1], count, self._batch_size)
+            held = share.holds(plan[0], count, self._batch_size)
             plan = tuple(tf.boolean_mask(column, held) for column in plan)
-        return tf.data.Dataset.from_tensor_slices(plan)
+        position, order, flip, noise, sigma, *windows = plan
+        cuts = self._crops(order, *windows)
+        return tf.data.Dataset.from_tensor_slices(
+            (position, order, flip, noise, sigma, *cuts)
+        )
 
     def _windows(self, count, side, seed):
         """Where each example's crop is: top, left and pixels per side."""
@@ -272,8 +278,8 @@ class TrainingData:
             corners = (tf.fill([count], offset) for offset in center)
         return (*corners, tf.fill([count], size))
 
-    def _example(self, index, top, left, window, flip, *rest):
-        image, label = self._load(index, top, left, window)
+    def _example(self, position, index, flip, noise, sigma, *cut):
+        image, label = self._load(index, *cut)
         size = self._size
         if self._scales is not None:
             image = tf.image.resize(image, (size, size), antialias=True)
@@ -283,9 +289,9 @@ class TrainingData:
                 flip, lambda: tf.reverse(image, axis=[1]), lambda: image
             )
         image.set_shape((size, size, 3))
-        return image, label, *rest
+        return image, label, position, noise, sigma
 
-    def _finish(self, images, labels, noise, sigma, position):
+    def _finish(self, images, labels, position, noise, sigma):
         if self._color:
             # A share has the noise of its rows of the whole batch.
             start = position[0] - position[0] % self._batch_size

@@ -214,7 +214,7 @@ class PCAColorAugmentation(keras.layers.Layer):
             alpha = keras.random.normal((count, 3), dtype=dtype, seed=generator)
             if rows is not None:
                 alpha = ops.take(alpha, rows[0], axis=0)
-            images = self._augment(images, alpha, sigma, ops.cast)
+            images = self._augment(images, alpha, sigma, ops)
         return ops.cast(images, self.compute_dtype)
 
     def _call_in_tf_data(
@@ -233,12 +233,12 @@ class PCAColorAugmentation(keras.layers.Layer):
                 alpha = tf.random.stateless_normal(shape, seed, dtype=dtype)
             if rows is not None:
                 alpha = tf.gather(alpha, rows[0])
-            images = self._augment(images, alpha, sigma, tf.cast)
+            images = self._augment(images, alpha, sigma, tf)
         return tf.cast(images, self.compute_dtype)
 
-    def _augment(self, images, alpha, sigma, cast):
-        """Adds the noise of `alpha`, by operators that every backend has."""
-        dtype = self._arithmetic_dtype
+    def _augment(self, images, alpha, sigma, library):
+        """Adds the noise of `alpha`, by `keras.ops` or by `tf`."""
+        dtype, cast = self._arithmetic_dtype, library.cast
         first = self.data_format == "channels_first"
 
         def per_image(colors):
@@ -249,6 +249,10 @@ class PCAColorAugmentation(keras.layers.Layer):
 
         sigma = cast(self.sigma if sigma is None else sigma, dtype)
         noise = per_image((alpha * sigma) @ cast(self.components, dtype))
+        width = images.shape[-2]
+        if not first and width is not None:
+            # TensorFlow adds a whole row of pixels faster than three numbers.
+            noise = noise + cast(np.zeros((width, 1)), dtype)
         outputs = cast(images, dtype) + noise
         if self.divide:
             center = per_image(cast(self.center[None], dtype))
