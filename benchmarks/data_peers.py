@@ -1,6 +1,6 @@
 """The input pipeline beside others, on the same JPEG files in the same run.
 
-    python benchmarks/data_peers.py [--images=1000] [--repeats=5]
+    python benchmarks/data_peers.py [--images=500] [--copies=8] [--repeats=5]
 
 Images per second, and CPU seconds per thousand images, of `TrainingData` with
 and without color noise, `image_dataset_from_directory` of Keras (whole images,
@@ -8,7 +8,9 @@ nothing random), PyTorch's `DataLoader` with Pillow (random crops and flips),
 and the limit: TensorFlow reading the same files and decoding one crop of each.
 The files have 256 x 256 pixels at quality 95, the crops 224. A round is three
 epochs. The first epoch, in which `TrainingData` examines each file, is stated
-apart.
+apart. TensorFlow prepares the graph of a pipeline anew in each epoch, which
+takes some tenths of a second of `TrainingData`'s: an epoch of few images shows
+that, and not what an image costs.
 """
 
 import io
@@ -28,6 +30,7 @@ from absl import flags
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("images", 1000, "JPEG files.")
+flags.DEFINE_integer("copies", 1, "Links to each: longer epochs of the same.")
 flags.DEFINE_integer("batch_size", 128, "Images.")
 flags.DEFINE_integer("repeats", 5, "Counted rounds, after one that is not.")
 flags.DEFINE_integer("epochs", 3, "Epochs of a round.")
@@ -54,6 +57,8 @@ def write_files(folder):
         file = io.BytesIO()
         image.save(file, "JPEG", quality=95)
         path.write_bytes(file.getvalue())
+        for copy in range(1, FLAGS.copies):
+            os.link(path, path.with_name(f"{number}-{copy}.jpg"))
         sizes.append(len(file.getvalue()))
     return sorted(folder.glob("train/*/*.jpg")), statistics.mean(sizes)
 
