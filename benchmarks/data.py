@@ -11,7 +11,7 @@ be several times as fast and cost little.
 
 writes that many small records of 1,000 classes into a temporary folder (1.3 GB
 of disk for ImageNet's number), opens them twice, each time in a new process,
-and states seconds and memory.
+and states seconds, CPU seconds and memory.
 """
 
 import os

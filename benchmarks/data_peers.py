@@ -8,9 +8,8 @@ nothing random), PyTorch's `DataLoader` with Pillow (random crops and flips),
 and the limit: TensorFlow reading the same files and decoding one crop of each.
 The files have 256 x 256 pixels at quality 95, the crops 224. A round is three
 epochs. The first epoch, in which `TrainingData` examines each file, is stated
-apart. TensorFlow prepares the graph of a pipeline anew in each epoch, which
-takes some tenths of a second of `TrainingData`'s: an epoch of few images shows
-that, and not what an image costs.
+apart. TensorFlow prepares the graph of a pipeline anew in each epoch, however
+long: short epochs show what that costs, and long ones what an image costs.
 """
 
 import io

@@ -94,16 +94,16 @@ def write_records(folder, count):
 
 
 def open_records(folder):
-    """Seconds and memory of opening a data set and beginning two epochs."""
+    """Seconds (clock, CPU) and memory of opening a set and beginning epochs."""
     from keras_alexnet.data import TrainingData
     from keras_alexnet.data import load_source
 
-    times, start = {}, time.perf_counter()
+    times, start, cpu = {}, time.perf_counter(), time.process_time()
 
     def note(what):
-        nonlocal start
-        times[what] = time.perf_counter() - start
-        start = time.perf_counter()
+        nonlocal start, cpu
+        times[what] = time.perf_counter() - start, time.process_time() - cpu
+        start, cpu = time.perf_counter(), time.process_time()
 
     source = load_source(folder, holdout=0.1)
     note("opening")
@@ -135,7 +135,10 @@ def measure_records(count):
                 text=True,
             )
             found = json.loads(done.stdout.splitlines()[-1])
-            parts = [f"{k} {v:.2f} s" for k, v in found["times"].items()]
+            parts = [
+                f"{what} {clock:.2f} s ({cpu:.2f} of CPU)"
+                for what, (clock, cpu) in found["times"].items()
+            ]
             print(
                 f"{title}: {', '.join(parts)}; peak of resident memory "
                 f"{found['peak']:.2f} GiB ({found['counts']})"
