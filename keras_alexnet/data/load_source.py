@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import re
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from keras_alexnet.data.tfds import open_tfds
 
 # The first of the last three that a source has plays the test set.
 SPLIT_NAMES = ("train", "test", "validation", "val")
+
+# "gs://bucket", also once `pathlib` has made "gs:/bucket" of it; not "C:/".
+REMOTE = re.compile(r"[a-z][a-z0-9]+:/")
 
 
 def load_source(
@@ -67,8 +71,8 @@ def load_source(
         A `Source`. `print` it to see what it holds and what was left out.
 
     Raises:
-        ValueError: If there is no such source, no training split, fewer than
-            two classes, or as above.
+        ValueError: If there is no such source, a path is remote (`gs://`), no
+            training split, fewer than two classes, or as above.
         ImportError: If a library is missing that the source needs.
 
     Example:
@@ -78,6 +82,8 @@ def load_source(
     {'train': 1295, 'test': 359, 'holdout': 143}
     """
     _check_arguments(source, holdout, on_error, class_names)
+    for argument, path in (("source", source), ("data_dir", data_dir)):
+        _check_local(argument, path)
     skipped, ignored = [] if on_error == "skip" else None, {}
     name, (class_names, splits, fingerprint) = _open(
         source, data_dir, class_names, skipped, ignored
@@ -129,6 +135,15 @@ def _check_arguments(source, holdout, on_error, class_names):
             "`class_names` names the classes of arrays; other sources have "
             f"names of their own. Received: source={str(source)!r}, "
             f"class_names={class_names!r}"
+        )
+
+
+def _check_local(argument, path):
+    if isinstance(path, (str, os.PathLike)) and REMOTE.match(os.fspath(path)):
+        raise ValueError(
+            f"`{argument}` must be a folder of this machine, as images are "
+            "read in random order. Mount the bucket (`gcsfuse`, `s3fs`) or "
+            f"copy it. Received: {argument}={os.fspath(path)!r}"
         )
 
 

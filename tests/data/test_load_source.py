@@ -1,3 +1,5 @@
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -311,3 +313,16 @@ def test_holdout_leaves_training_images_of_every_class():
     arrays = {"train": (IMAGES, labels), "test": (IMAGES[:2], LABELS[:2])}
     with pytest.raises(ValueError, match="takes all of a class of 2"):
         load_source(arrays, holdout=0.8)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"source": "gs://bucket/photos"},
+        {"source": pathlib.Path("s3://bucket/photos")},
+        {"source": "imagenet2012", "data_dir": "gs://bucket"},
+    ],
+)
+def test_remote_folders_are_to_be_mounted(arguments):
+    with pytest.raises(ValueError, match="Mount the bucket .* Received: [sd]"):
+        load_source(**arguments)
