@@ -264,9 +264,9 @@ def test_a_launcher_that_is_ended_ends_its_workers(number, code, tmp_path):
         time.sleep(0.1)
         workers = [p.name for p in tmp_path.iterdir() if p.name.isdigit()]
     launcher.send_signal(number)
-    assert launcher.wait(timeout=20) == code
+    assert launcher.wait(timeout=60) == code
     assert len(workers) == 2
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and any(map(is_running, workers)):
         time.sleep(0.1)
     assert not any(map(is_running, workers))
