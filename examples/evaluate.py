@@ -131,19 +131,17 @@ def evaluate_here():
 
 def evaluate_on_beam(options):
     """By the workers of a runner, which write files of answers."""
-    model, version = FLAGS.model, ""
-    if os.path.exists(model):
-        # A worker may start in another folder.
-        model = os.path.abspath(model)
-        stat = os.stat(model)
-        version = f"{stat.st_size} {stat.st_mtime_ns}"
-    dataset = FLAGS.dataset
-    if os.path.isdir(dataset):
+    model = shared_flags.absolute_file(FLAGS.model)
+    dataset, data_dir = FLAGS.dataset, FLAGS.data_dir
+    # A worker may start in another folder.
+    if data_dir:
+        data_dir = os.path.abspath(os.path.expanduser(data_dir))
+    elif dataset != "digits" and os.path.isdir(dataset):
         dataset = os.path.abspath(dataset)
     found, damaged = evaluate_split(
         functools.partial(load_remote_network, model),
         functools.partial(
-            load_source, dataset, FLAGS.data_dir, on_error=FLAGS.on_error
+            load_source, dataset, data_dir, on_error=FLAGS.on_error
         ),
         FLAGS.answers,
         FLAGS.split,
@@ -152,7 +150,7 @@ def evaluate_on_beam(options):
         FLAGS.shards,
         FLAGS.order,
         FLAGS.scales,
-        version=f"{model} {version}",
+        version=f"{model} {shared_flags.file_version(model)}",
         options=options,
     )
     for errors in found:

@@ -29,7 +29,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import shared_flags
-import tensorflow as tf
 from absl import app
 from absl import flags
 
@@ -82,13 +81,11 @@ def find_images(folder):
 def what_is_done(paths):
     """A digest of all that the features depend on."""
     parts = [FLAGS.weights, str(FLAGS.architecture), FLAGS.layer, "problems"]
-    for path in [FLAGS.weights, FLAGS.prototxt, *paths]:
-        if path and os.path.exists(path):
+    parts += map(shared_flags.file_version, (FLAGS.weights, FLAGS.prototxt))
+    for path in paths:
+        if os.path.exists(path):
             stat = os.stat(path)
             parts.append(f"{path} {stat.st_size} {stat.st_mtime_ns}")
-        elif path and path not in paths and "://" in path:
-            stat = tf.io.gfile.stat(path)
-            parts.append(f"{path} {stat.length} {stat.mtime_nsec}")
     return hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()
 
 
@@ -172,11 +169,8 @@ def extract_here(paths):
 
 def extract_on_beam(paths, options):
     """By the workers of a runner, into several files."""
-    weights, prototxt = (
-        # A worker may start in another folder.
-        os.path.abspath(path) if path and os.path.exists(path) else path
-        for path in (FLAGS.weights, FLAGS.prototxt)
-    )
+    weights = shared_flags.absolute_file(FLAGS.weights)
+    prototxt = shared_flags.absolute_file(FLAGS.prototxt)
     load = functools.partial(
         load_remote_network, weights, FLAGS.architecture, prototxt
     )

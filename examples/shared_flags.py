@@ -11,6 +11,7 @@ own, and reads them with the other functions once `app.run` has parsed them:
 
 import dataclasses
 import logging
+import os
 import pathlib
 
 import keras
@@ -260,6 +261,38 @@ def beam_options(arguments):
         # Beam tells every channel that it opens.
         logging.getLogger("apache_beam").setLevel(logging.WARNING)
     return own, options
+
+
+def absolute_file(path):
+    """The path of a file, for workers that start in another folder.
+
+    Args:
+        path: String; or a name of weights, or `None`.
+
+    Returns:
+        What came, where it is no file: a folder `imagenet` is not the
+        weights of that name.
+    """
+    return os.path.abspath(path) if path and os.path.isfile(path) else path
+
+
+def file_version(path):
+    """A string that changes when a file does.
+
+    Args:
+        path: String, on this machine or one of TensorFlow's remote paths; or
+            a name of weights, or `None`.
+
+    Returns:
+        String, which for what is no file is empty.
+    """
+    import tensorflow as tf
+
+    is_file = path and tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
+    if not is_file:
+        return ""
+    stat = tf.io.gfile.stat(path)
+    return f"{path} {stat.length} {stat.mtime_nsec}"
 
 
 def define_output(folder):

@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from absl import app
 from absl import flags
 from absl.testing import flagsaver
@@ -148,3 +149,26 @@ def test_options_of_beam(shared):
     assert shared.beam_options(["x.py", "photos"]) == (["photos"], [])
     with pytest.raises(app.UsageError, match="--flink_master=a:1: options of"):
         shared.beam_options(rest)
+
+
+def test_a_folder_is_not_the_weights_of_its_name(shared, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "imagenet").mkdir()
+    for name in ("imagenet", "gs://bucket/net.keras", None):
+        assert shared.absolute_file(name) == name
+    assert shared.file_version("imagenet") == ""
+    (tmp_path / "net.keras").touch()
+    found = shared.absolute_file("net.keras")
+    assert found == str(tmp_path / "net.keras")
+
+
+@pytest.mark.parametrize("folder", ["", "ram://versions"])
+def test_a_file_that_changes_has_another_version(shared, folder, tmp_path):
+    path = f"{folder or tmp_path}/net.keras"
+    assert shared.file_version(path) == ""
+    found = []
+    for content in ("a", "bc"):
+        with tf.io.gfile.GFile(path, "w") as file:
+            file.write(content)
+        found.append(shared.file_version(path))
+    assert found[0] != found[1]

@@ -214,7 +214,7 @@ class PCAColorAugmentation(keras.layers.Layer):
             alpha = keras.random.normal((count, 3), dtype=dtype, seed=generator)
             if rows is not None:
                 alpha = ops.take(alpha, rows[0], axis=0)
-            images = self._augment(images, alpha, sigma, ops)
+            images = self._augment(images, alpha, sigma, ops.cast)
         return ops.cast(images, self.compute_dtype)
 
     def _call_in_tf_data(
@@ -233,12 +233,12 @@ class PCAColorAugmentation(keras.layers.Layer):
                 alpha = tf.random.stateless_normal(shape, seed, dtype=dtype)
             if rows is not None:
                 alpha = tf.gather(alpha, rows[0])
-            images = self._augment(images, alpha, sigma, tf)
+            images = self._augment(images, alpha, sigma, tf.cast)
         return tf.cast(images, self.compute_dtype)
 
-    def _augment(self, images, alpha, sigma, library):
-        """Adds the noise of `alpha`, by `keras.ops` or by `tf`."""
-        dtype, cast = self._arithmetic_dtype, library.cast
+    def _augment(self, images, alpha, sigma, cast):
+        """Adds the noise of `alpha`, by operators that every backend has."""
+        dtype = self._arithmetic_dtype
         first = self.data_format == "channels_first"
 
         def per_image(colors):
