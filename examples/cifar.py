@@ -13,8 +13,9 @@ found, beside the author's constants, from seeds that the search did not use.
 
 Each network that is trained leaves a small file in `--results`. What is there
 is not trained again, and a run that was interrupted goes on from its last
-epoch. `--tables` trains nothing: it prints, and keeps as CSV and as a picture,
-what the files say.
+epoch. Several processes may share a study, except for Figure 1: each leaves
+out what another one is training. `--tables` trains nothing: it prints, and
+keeps as CSV and as a picture, what the files say.
 """
 
 import csv
@@ -27,6 +28,7 @@ import pathlib
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import filelock
 import keras
 from absl import app
 from absl import flags
@@ -52,6 +54,9 @@ flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
 flags.DEFINE_integer("seeds", 3, "Networks of each kind.", lower_bound=1)
 flags.DEFINE_integer(
     "epochs", None, "In place of the recipe's; its milestones scale."
+)
+flags.DEFINE_list(
+    "variants", None, "Those of a study that are trained. Defaults to all."
 )
 flags.DEFINE_string(
     "search", None, "The best.json of a search, for the study of its winner."
@@ -158,14 +163,28 @@ def best_rate(activation, network, source):
 
 def pairs(variants):
     """Trains each variant, a pair of network and recipe, with each seed."""
+    unknown = set(FLAGS.variants or ()) - set(variants)
+    if unknown:
+        raise app.UsageError(
+            f"--variants must be among {list(variants)}. "
+            f"Received: {sorted(unknown)}"
+        )
+    locks = pathlib.Path(FLAGS.output) / FLAGS.study / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
     source = load_source("cifar10", FLAGS.data_dir)
     # The search's own seeds are those from 0 on.
     first = WINNER_SEED if FLAGS.study == "winner" else 0
     for seed in range(first, first + FLAGS.seeds):
-        for name, (network, recipe) in variants.items():
+        for name in FLAGS.variants or variants:
+            network, recipe = variants[name]
             if FLAGS.epochs:
                 recipe = dataclasses.replace(recipe, epochs=FLAGS.epochs)
-            train(name, network, recipe, seed, source)
+            lock = filelock.FileLock(locks / f"{name}-seed{seed}", timeout=0)
+            try:
+                with lock:
+                    train(name, network, recipe, seed, source)
+            except filelock.Timeout:
+                print(f"{name}, seed {seed}: another process trains it")
 
 
 def lrn_variants():

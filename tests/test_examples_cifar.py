@@ -4,7 +4,9 @@ import csv
 import dataclasses
 import importlib
 import json
+import sys
 
+import filelock
 import pytest
 from absl import app
 from absl import flags
@@ -71,20 +73,52 @@ def test_the_winner_of_a_search_from_kept_results(tmp_path):
     assert float(winner["difference"]) == pytest.approx(-6.25)
 
 
-def test_results_of_another_network_are_not_taken(tmp_path, monkeypatch):
-    """A second search may have another winner."""
+@pytest.fixture
+def cifar(monkeypatch):
+    """The script; the flags that it defines end with the test."""
     monkeypatch.syspath_prepend(ROOT / "examples")
+    with flagsaver.flagsaver():
+        yield importlib.import_module("cifar")
+    del sys.modules["cifar"]
+
+
+def test_results_of_another_network_are_not_taken(cifar, tmp_path):
+    """A second search may have another winner."""
     path = tmp_path / "winner" / "winner-seed1000.json"
     keep(path.parent, "winner", 1000, network=describe(CIFAR_11))
-    # The flags that it defines end with the block.
-    with flagsaver.flagsaver():
-        module = importlib.import_module("cifar")
-        flags.FLAGS(["cifar.py", "--study=winner", f"--results={tmp_path}"])
-        known = module.train("winner", CIFAR_11, None, 1000, None)
-        assert known["seed"] == 1000
-        other = dataclasses.replace(CIFAR_11, lrn_n=5)
-        with pytest.raises(app.UsageError, match="of another network"):
-            module.train("winner", other, None, 1000, None)
+    flags.FLAGS(["cifar.py", "--study=winner", f"--results={tmp_path}"])
+    known = cifar.train("winner", CIFAR_11, None, 1000, None)
+    assert known["seed"] == 1000
+    other = dataclasses.replace(CIFAR_11, lrn_n=5)
+    with pytest.raises(app.UsageError, match="of another network"):
+        cifar.train("winner", other, None, 1000, None)
+
+
+def test_processes_share_a_study(cifar, tmp_path, monkeypatch, capsys):
+    flags.FLAGS(
+        ["cifar.py", "--study=lrn", f"--output={tmp_path}", "--seeds=2"]
+    )
+    trained = []
+
+    def train(name, network, recipe, seed, source):
+        trained.append((name, seed))
+
+    monkeypatch.setattr(cifar, "train", train)
+    monkeypatch.setattr(cifar, "load_source", lambda *_: None)
+    variants = {"lrn": (None, None), "no norm": (None, None)}
+    with filelock.FileLock(tmp_path / "lrn" / "locks" / "lrn-seed1"):
+        cifar.pairs(variants)
+    assert trained == [("lrn", 0), ("no norm", 0), ("no norm", 1)]
+    printed = capsys.readouterr().out
+    assert printed == "lrn, seed 1: another process trains it\n"
+
+    trained.clear()
+    flags.FLAGS.variants = ["no norm"]
+    cifar.pairs(variants)
+    assert trained == [("no norm", 0), ("no norm", 1)]
+    flags.FLAGS.variants = ["batch norm"]
+    with pytest.raises(app.UsageError, match="must be among.*batch norm"):
+        cifar.pairs(variants)
 
 
 def test_no_results(tmp_path):
