@@ -36,6 +36,7 @@ from keras_alexnet.beam import extract_features
 from keras_alexnet.beam import load_remote_network
 from keras_alexnet.data import image_files
 from keras_alexnet.data import remote_image_files
+from keras_alexnet.disk import is_remote
 from keras_alexnet.disk import replacing
 from keras_alexnet.retrieval import FeatureExtractor
 from keras_alexnet.retrieval import FeatureWriter
@@ -67,7 +68,7 @@ shared_flags.define_runner()
 def find_images(folder):
     """The paths of all images in a folder; what is left out is printed."""
     skipped, ignored = [], {}
-    if "://" in folder:
+    if is_remote(folder):
         paths = remote_image_files(folder, skipped, ignored)
     elif os.path.isdir(folder):
         paths = image_files(pathlib.Path(folder), skipped, ignored)

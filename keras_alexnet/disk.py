@@ -1,9 +1,50 @@
-"""Files that are written in full or not at all, and where caches are."""
+"""Paths, files that are written in full or not at all, and where caches are."""
 
 import contextlib
 import os
 import pathlib
+import re
 import secrets
+
+# "gs://bucket", also once `pathlib` has made "gs:/bucket" of it; not "C:/".
+REMOTE = re.compile(r"^([a-z][a-z0-9]+):/")
+
+
+def is_remote(path):
+    """Whether a path is one of TensorFlow's file systems, such as `gs://`.
+
+    Args:
+        path: String or `os.PathLike`.
+
+    Returns:
+        Boolean.
+
+    Example:
+
+    >>> is_remote("gs://bucket/photos"), is_remote("photos")
+    (True, False)
+    """
+    return REMOTE.match(os.fspath(path)) is not None
+
+
+def path_string(path):
+    """A path as a string, with both slashes of a remote one.
+
+    Args:
+        path: String or `os.PathLike`; `pathlib` leaves one slash of two.
+
+    Returns:
+        String.
+
+    Example:
+
+    >>> path_string(pathlib.PurePosixPath("gs://bucket/photos"))
+    'gs://bucket/photos'
+    >>> path_string("photos")
+    'photos'
+    """
+    path = os.fspath(path)
+    return path if "://" in path else REMOTE.sub(r"\1://", path)
 
 
 @contextlib.contextmanager

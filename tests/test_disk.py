@@ -5,7 +5,24 @@ import stat
 import pytest
 
 from keras_alexnet.disk import cache_folder
+from keras_alexnet.disk import is_remote
+from keras_alexnet.disk import path_string
 from keras_alexnet.disk import replacing
+
+
+@pytest.mark.parametrize("path", ["gs://bucket/a", "hdfs://host:1/a"])
+def test_a_remote_path_keeps_its_slashes(path):
+    collapsed = pathlib.PurePosixPath(path)
+    assert "://" not in str(collapsed)
+    for given in (path, collapsed):
+        assert is_remote(given)
+        assert path_string(given) == path
+
+
+@pytest.mark.parametrize("path", ["a", "/a/b:/c", "C:/photos", "a/gs://b", ""])
+def test_a_path_of_this_machine(path):
+    assert not is_remote(path)
+    assert path_string(path) == path
 
 
 def write(path, text):

@@ -8,7 +8,6 @@ import uuid
 import numpy as np
 import tensorflow as tf
 
-from keras_alexnet.beam.files import is_remote
 from keras_alexnet.beam.files import read_lines
 from keras_alexnet.beam.files import reading
 from keras_alexnet.beam.files import writing
@@ -22,6 +21,8 @@ from keras_alexnet.beam.pipeline import once
 from keras_alexnet.beam.pipeline import run_shards
 from keras_alexnet.data import evaluation_data
 from keras_alexnet.data import image_size
+from keras_alexnet.disk import is_remote
+from keras_alexnet.disk import path_string
 from keras_alexnet.evaluation import Errors
 from keras_alexnet.evaluation import answers
 from keras_alexnet.evaluation import read_answers
@@ -159,7 +160,7 @@ def evaluate_split(
     Traceback (most recent call last):
     ValueError: `output` must end in .parquet. Received: output='answers.csv'
     """
-    output = os.fspath(output)
+    output = path_string(output)
     stem, ending = os.path.splitext(output)
     if ending != ".parquet":
         raise ValueError(

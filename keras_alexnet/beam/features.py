@@ -7,7 +7,6 @@ import uuid
 
 import tensorflow as tf
 
-from keras_alexnet.beam.files import is_remote
 from keras_alexnet.beam.files import read_lines
 from keras_alexnet.beam.files import reading
 from keras_alexnet.beam.files import write_lines
@@ -20,6 +19,8 @@ from keras_alexnet.beam.finished import shard_name
 from keras_alexnet.beam.pipeline import import_beam
 from keras_alexnet.beam.pipeline import once
 from keras_alexnet.beam.pipeline import run_shards
+from keras_alexnet.disk import is_remote
+from keras_alexnet.disk import path_string
 from keras_alexnet.retrieval.feature_files import FeatureWriter
 from keras_alexnet.retrieval.feature_files import check_ending
 from keras_alexnet.retrieval.feature_files import read_problems
@@ -160,8 +161,8 @@ def extract_features(
     Traceback (most recent call last):
     ValueError: `paths` must name one image or more. Received: none
     """
-    paths = [os.fspath(path) for path in paths]
-    output = os.fspath(output)
+    paths = [path_string(path) for path in paths]
+    output = path_string(output)
     _check(paths, output, batch_size, shards)
     import_beam()
     if not is_remote(output):

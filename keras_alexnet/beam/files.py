@@ -8,18 +8,8 @@ import tempfile
 
 import tensorflow as tf
 
+from keras_alexnet.disk import is_remote
 from keras_alexnet.disk import replacing
-
-
-def is_remote(path):
-    """Whether a path is one of TensorFlow's file systems, such as `gs://`.
-
-    Example:
-
-    >>> is_remote("gs://bucket/photos"), is_remote("photos")
-    (True, False)
-    """
-    return "://" in os.fspath(path)
 
 
 @contextlib.contextmanager

@@ -6,9 +6,9 @@ import re
 
 import tensorflow as tf
 
-from keras_alexnet.beam.files import is_remote
 from keras_alexnet.beam.files import write_lines
 from keras_alexnet.data.record_shards import UNFINISHED
+from keras_alexnet.disk import is_remote
 
 # What `shard_name` adds to the name of the output.
 NUMBERED = re.compile(r"-\d{5}-of-\d{5}\.\w+$")

@@ -19,6 +19,8 @@ from keras_alexnet.data.record_shards import read_result
 from keras_alexnet.data.record_shards import remove_unfinished
 from keras_alexnet.data.record_shards import shuffled
 from keras_alexnet.data.record_shards import write_shards
+from keras_alexnet.disk import is_remote
+from keras_alexnet.disk import path_string
 
 # Images that are prepared to learn how much space all of them take.
 SAMPLE = 64
@@ -184,10 +186,10 @@ def _check(output, year, encoding, expected, on_error):
         raise ValueError(
             f"`output` must be a folder to write to. Received: {output!r}"
         )
-    if "://" in str(output):
+    if is_remote(output):
         raise ValueError(
             "`output` must be a folder of this machine, such as one where a "
-            f"bucket is mounted. Received: {str(output)!r}"
+            f"bucket is mounted. Received: {path_string(output)!r}"
         )
     for name, value, choices in (
         ("year", year, tuple(OFFICIAL)),

@@ -12,6 +12,7 @@ from keras_alexnet.data.images import MISSING
 from keras_alexnet.data.images import decode
 from keras_alexnet.data.images import problem
 from keras_alexnet.data.images import resize_and_crop
+from keras_alexnet.disk import is_remote
 
 
 def find_images(images, left_out):
@@ -174,7 +175,7 @@ def _batches(extract, paths, strict):
 def _read(path):
     """The bytes of a file, and why there are none."""
     try:
-        if b"://" in path:
+        if is_remote(os.fsdecode(path)):
             with tf.io.gfile.GFile(path, "rb") as file:
                 return file.read(), b""
         with open(path, "rb") as file:
