@@ -41,10 +41,16 @@ def define_source(default="digits"):
     flags.DEFINE_string(
         "dataset",
         default,
-        '"digits", a TFDS name, or a folder of class folders.',
+        '"digits", a TFDS name, a folder of class folders or of a prepared '
+        "set; the latter may be remote (gs://...).",
         required=default is None,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
+    flags.DEFINE_string(
+        "local_copy",
+        None,
+        "Folder on this machine for what is read of a remote --dataset.",
+    )
     flags.DEFINE_enum(
         "on_error",
         "raise",
@@ -69,6 +75,7 @@ def source(seed=0):
         holdout=_given("holdout") or 0.0,
         seed=seed,
         on_error=FLAGS.on_error,
+        local_copy=FLAGS.local_copy,
     )
     tell_skipped(opened)
     return opened

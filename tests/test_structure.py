@@ -38,6 +38,7 @@ ALLOWED = {
         "text_table",
     },
     "data": {
+        "filelock",
         "keras",
         "numpy",
         "tensorflow",

@@ -1,14 +1,16 @@
 """Labelled images by name: digits, folders, TFDS data sets, arrays."""
 
 import dataclasses
+import json
 import os
 import pathlib
-import re
 
 import numpy as np
+import tensorflow as tf
 
 from keras_alexnet.data.arrays import open_arrays
 from keras_alexnet.data.arrays import open_digits
+from keras_alexnet.data.block_copies import BlockCopies
 from keras_alexnet.data.disk_cache import digest
 from keras_alexnet.data.folders import open_folder
 from keras_alexnet.data.image_files import leave_out
@@ -16,12 +18,11 @@ from keras_alexnet.data.scan import without_bad
 from keras_alexnet.data.scan import without_empty_classes
 from keras_alexnet.data.source import Source
 from keras_alexnet.data.tfds import open_tfds
+from keras_alexnet.disk import is_remote
+from keras_alexnet.disk import path_string
 
 # The first of the last three that a source has plays the test set.
 SPLIT_NAMES = ("train", "test", "validation", "val")
-
-# "gs://bucket", also once `pathlib` has made "gs:/bucket" of it; not "C:/".
-REMOTE = re.compile(r"[a-z][a-z0-9]+:/")
 
 
 def load_source(
@@ -33,6 +34,7 @@ def load_source(
     on_error="raise",
     class_names=None,
     upright=True,
+    local_copy=None,
 ):
     """Opens a labelled set of images.
 
@@ -44,8 +46,10 @@ def load_source(
         source: `"digits"` (1,797 handwritten digits of 8x8 pixels that ship
             with scikit-learn), a folder of class folders (or of `train` and
             `test`, `validation` or `val` folders of class folders), the name
-            of a TFDS data set such as `"imagenette/160px-v2"`, a pair of
-            arrays `(images, labels)`, or a dict of pairs by split.
+            of a TFDS data set such as `"imagenette/160px-v2"`, the folder of
+            a prepared one, which may be remote (`"gs://bucket/imagenet"`) if
+            it is stored as TFRecord, a pair of arrays `(images, labels)`, or
+            a dict of pairs by split.
         data_dir: TFDS's data folder, which must exist. Nothing is downloaded
             when the data set is already there. Defaults to TFDS's own.
         holdout: Float in [0, 1). Fraction of each training class that is
@@ -66,13 +70,17 @@ def load_source(
         upright: Boolean. Whether photos are turned as the orientation in
             their metadata (EXIF) asks, as programs show them. Defaults to
             `True`.
+        local_copy: Path of a folder on this machine, for what is read of
+            remote records: each block of a file is fetched once, and kept. It
+            needs room for all of them. Defaults to `keras_alexnet` in Keras's
+            own folder (`KERAS_HOME`, else `~/.keras`).
 
     Returns:
         A `Source`. `print` it to see what it holds and what was left out.
 
     Raises:
-        ValueError: If there is no such source, a path is remote (`gs://`), no
-            training split, fewer than two classes, or as above.
+        ValueError: If there is no such source, no training split, fewer than
+            two classes, a path is remote and no prepared set, or as above.
         ImportError: If a library is missing that the source needs.
 
     Example:
@@ -82,12 +90,17 @@ def load_source(
     {'train': 1295, 'test': 359, 'holdout': 143}
     """
     _check_arguments(source, holdout, on_error, class_names)
-    for argument, path in (("source", source), ("data_dir", data_dir)):
-        _check_local(argument, path)
     skipped, ignored = [] if on_error == "skip" else None, {}
-    name, (class_names, splits, fingerprint) = _open(
-        source, data_dir, class_names, skipped, ignored
-    )
+    copies = _copies(source, data_dir, local_copy)
+    if copies is None:
+        name, folder, (class_names, splits, fingerprint) = _open(
+            source, data_dir, class_names, skipped, ignored
+        )
+    else:
+        name, folder = path_string(source), copies.folder
+        class_names, splits, fingerprint = open_tfds(
+            name, None, SPLIT_NAMES, copies=copies
+        )
     if any(split.encoded for split in splits.values()):
         splits = {
             key: dataclasses.replace(split, upright=bool(upright))
@@ -110,7 +123,13 @@ def load_source(
     splits = _arrange(splits, holdout, seed)
     fingerprint = digest(fingerprint, holdout, seed, *(skipped or ()))
     return Source(
-        name, class_names, splits, fingerprint, tuple(skipped or ()), ignored
+        name,
+        class_names,
+        splits,
+        fingerprint,
+        tuple(skipped or ()),
+        ignored,
+        folder=folder,
     )
 
 
@@ -138,28 +157,60 @@ def _check_arguments(source, holdout, on_error, class_names):
         )
 
 
-def _check_local(argument, path):
-    if isinstance(path, (str, os.PathLike)) and REMOTE.match(os.fspath(path)):
+def _copies(source, data_dir, local_copy):
+    """The copies of a remote set, or `None` if the source is none."""
+    if _is_remote(data_dir):
         raise ValueError(
-            f"`{argument}` must be a folder of this machine, as images are "
-            "read in random order. Mount the bucket (`gcsfuse`, `s3fs`) or "
-            f"copy it. Received: {argument}={os.fspath(path)!r}"
+            "`data_dir` must be a folder of this machine. Give the remote "
+            "folder of the set as `source`, the one of its dataset_info.json. "
+            f"Received: data_dir={path_string(data_dir)!r}"
         )
+    if not _is_remote(source):
+        if local_copy is not None:
+            raise ValueError(
+                "`local_copy` is for what is read of a remote `source`. "
+                f"Received: local_copy={os.fspath(local_copy)!r} for a source "
+                "that is none"
+            )
+        return None
+    remote = path_string(source)
+    info = f"{remote.rstrip('/')}/dataset_info.json"
+    if data_dir is not None or not tf.io.gfile.exists(info):
+        raise ValueError(
+            "A remote `source` must be a prepared set, whose folder holds "
+            "dataset_info.json. Pack images into records before "
+            "(`prepare_imagenet`, TFDS), mount the bucket (`gcsfuse`, "
+            f"`s3fs`), or copy it. Received: source={remote!r}"
+            + (f", data_dir={os.fspath(data_dir)!r}" if data_dir else "")
+        )
+    with tf.io.gfile.GFile(info) as file:
+        stored = json.load(file).get("fileFormat", "tfrecord")
+    if stored != "tfrecord":
+        raise ValueError(
+            f"{remote} must be stored as tfrecord to be read from there. It is "
+            f"stored as {stored}; mount the bucket, or copy it"
+        )
+    return BlockCopies(remote, local_copy)
+
+
+def _is_remote(path):
+    return isinstance(path, (str, os.PathLike)) and is_remote(path)
 
 
 def _open(source, data_dir, class_names, skipped, ignored):
     if isinstance(source, dict):
-        return "arrays", open_arrays(source, class_names)
+        return "arrays", "", open_arrays(source, class_names)
     if isinstance(source, (tuple, list)):
-        return "arrays", open_arrays({"train": tuple(source)}, class_names)
+        return "arrays", "", open_arrays({"train": tuple(source)}, class_names)
     if str(source) == "digits":
-        return "digits", open_digits()
+        return "digits", "", open_digits()
     path = pathlib.Path(source).expanduser()
     is_tfds = (path / "dataset_info.json").is_file()
     if data_dir is None and path.is_dir() and not is_tfds:
-        return str(path), open_folder(path, skipped, ignored)
-    name = str(path) if is_tfds else os.fspath(source)
-    return name, open_tfds(name, data_dir, SPLIT_NAMES)
+        return str(path), "", open_folder(path, skipped, ignored)
+    folder = str(path) if is_tfds else ""
+    name = folder or os.fspath(source)
+    return name, folder, open_tfds(name, data_dir, SPLIT_NAMES)
 
 
 def _without_empty_splits(name, splits, skipped):

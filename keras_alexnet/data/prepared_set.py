@@ -7,6 +7,7 @@ import tempfile
 from keras_alexnet.data.preparation_folder import REPORT
 from keras_alexnet.data.preparation_folder import WORKING
 from keras_alexnet.data.preparation_folder import write_json
+from keras_alexnet.data.record_files import write_lengths
 from keras_alexnet.data.record_shards import read_result
 from keras_alexnet.data.training_statistics import ColorSums
 from keras_alexnet.data.training_statistics import write_statistics
@@ -56,6 +57,7 @@ def finish_set(output, shards, index, settings):
     if settings["encoding"] == "original":
         upright = settings["upright"]
     write_statistics(output, sums, training, upright)
+    write_lengths(output, [shard.path for shard in shards])
     with replacing(output / "synset_words.txt") as temporary:
         pairs = zip(index.class_names, index.words, strict=True)
         lines = [f"{name} {words}".rstrip() for name, words in pairs]

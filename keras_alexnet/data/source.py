@@ -126,6 +126,7 @@ class Source:
         damaged: Dict from the id of each JPEG image that was decoded though
             it is damaged to what is wrong with it. It fills as images are
             read for the first time.
+        folder: String, where a prepared set's files are on this machine.
 
     `str()` tells all that in a few lines.
     """
@@ -137,6 +138,7 @@ class Source:
     skipped: tuple = ()
     ignored: dict = dataclasses.field(default_factory=dict)
     damaged: dict = dataclasses.field(default_factory=dict)
+    folder: str = ""
 
     def __str__(self):
         counts = ", ".join(f"{n} {count}" for n, count in self.counts.items())

@@ -1,19 +1,14 @@
 """TFDS data sets, as a source."""
 
-import array
 import dataclasses
-import mmap
 import os
 import re
-import struct
 
-import numpy as np
 import tensorflow as tf
 
-from keras_alexnet.data.disk_cache import cache_path
-from keras_alexnet.data.disk_cache import cached_array
 from keras_alexnet.data.disk_cache import digest
 from keras_alexnet.data.lookup import lookup
+from keras_alexnet.data.record_files import RecordFiles
 from keras_alexnet.data.source import Split
 from keras_alexnet.data.source import stored_split
 
@@ -21,15 +16,12 @@ from keras_alexnet.data.source import stored_split
 # are read from their files by position.
 MEMORY_LIMIT = 2**30
 
-# How a record of a TFRecord file begins.
-LENGTH = struct.Struct("<Q")
-
 # What TFDS takes for a name, "namespace:name/config:version"; else it is a
 # path.
 NAME = re.compile(r"(\w+:)?[A-Za-z_]\w*(/[\w.-]+)?(:[\w.*]+)?")
 
 
-def open_tfds(name, data_dir, split_names, memory_limit=None):
+def open_tfds(name, data_dir, split_names, memory_limit=None, copies=None):
     """Makes splits of a TFDS data set; downloads it if it is not there.
 
     Splits whose labels are all -1 (ImageNet's test images) are left out.
@@ -40,6 +32,7 @@ def open_tfds(name, data_dir, split_names, memory_limit=None):
         data_dir: TFDS's data folder, or `None` for TFDS's default.
         split_names: Names of the splits that are looked for.
         memory_limit: Integer, bytes. Defaults to `MEMORY_LIMIT`.
+        copies: `BlockCopies` of a folder like that, in its place.
 
     Returns:
         Tuple `(class_names, splits, fingerprint)`.
@@ -48,6 +41,8 @@ def open_tfds(name, data_dir, split_names, memory_limit=None):
         ValueError: If there is no such data set, or `data_dir` is no folder.
         ImportError: If TFDS is not installed.
     """
+    if copies is not None:
+        name = copies.folder
     _check(name, data_dir)
     try:
         import tensorflow_datasets as tfds
@@ -68,10 +63,13 @@ def open_tfds(name, data_dir, split_names, memory_limit=None):
         info = builder.info.splits[split]
         # A local copy may hold fewer examples than the published version.
         sizes += [split, info.num_examples, info.num_bytes]
-        opened = _reader(builder, info, limit)(builder, split, keys)
+        if copies is None:
+            opened = _reader(builder, info, limit)(builder, split, keys)
+        else:
+            opened = _by_position(builder, split, keys, copies)
         if not opened.count or opened.fetch(tf.constant(0, tf.int64))[1] >= 0:
             files = [os.fspath(path) for path in info.filepaths]
-            version = digest(*files, *_versions(files))
+            version = digest(*files, *RecordFiles(files, copies).versions)
             splits[split] = dataclasses.replace(opened, version=version)
     return class_names, splits, digest(builder.info.full_name, *sizes)
 
@@ -186,24 +184,19 @@ def _from_array_records(builder, split, keys):
     return _split_of_records(builder.info, split, keys, count, record)
 
 
-def _by_position(builder, split, keys):
+def _by_position(builder, split, keys, copies=None):
     """Reads records where they lie, so that any order costs the same."""
-    info = builder.info
-    files = [os.fspath(path) for path in info.splits[split].filepaths]
-    positions = _record_positions(files, info.splits[split])
+    info = builder.info.splits[split]
+    files = RecordFiles([os.fspath(path) for path in info.filepaths], copies)
+    positions = files.positions(info.num_examples)
     where = lookup(positions)
-
-    def read(file, start, length):
-        with open(files[file], "rb", buffering=0) as records:
-            records.seek(start)
-            return records.read(length)
 
     def record(index):
         return tf.numpy_function(
-            read, tf.unstack(where(index), 3), tf.string, stateful=False
+            files.read, tf.unstack(where(index), 3), tf.string, stateful=False
         )
 
-    return _split_of_records(info, split, keys, len(positions), record)
+    return _split_of_records(builder.info, split, keys, len(positions), record)
 
 
 def _split_of_records(info, split, keys, count, record):
@@ -218,51 +211,3 @@ def _split_of_records(info, split, keys, count, record):
         return example[keys[0]], tf.cast(example[keys[1]], tf.int64), name
 
     return Split(count, fetch, encoded=True)
-
-
-def _record_positions(files, split_info):
-    """Array of (file, start, length) of all records, kept on disk."""
-    path = cache_path("records", *files, *_versions(files))
-    sizes = [os.path.getsize(file) for file in files]
-    return cached_array(path, lambda: _find_records(files, sizes, split_info))
-
-
-def _versions(files):
-    """Strings that change when the files do."""
-    stats = [os.stat(file) for file in files]
-    return [f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats]
-
-
-def _find_records(files, sizes, split_info):
-    count = split_info.num_examples
-    # A list of a million tuples would take several times the memory.
-    found = array.array("q")
-    for number, (file, size) in enumerate(zip(files, sizes, strict=True)):
-        if size:
-            found.extend(_records_of(file, size, number))
-    positions = np.frombuffer(found, "int64").reshape(-1, 3)
-    if len(positions) != count:
-        raise ValueError(
-            f"{files[0]} and its like hold {len(positions)} records, but "
-            f"dataset_info.json says {count}: a file is truncated or missing"
-        )
-    return positions
-
-
-def _records_of(path, size, number):
-    """The numbers `number, start, length` of each record, one after another."""
-    offset = 0
-    with (
-        open(path, "rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as records,
-    ):
-        # 8 bytes of length and 4 of checksum before, 4 behind.
-        while offset + 12 <= size:
-            (length,) = LENGTH.unpack_from(records, offset)
-            yield from (number, offset + 12, length)
-            offset += 12 + length + 4
-    if offset != size:
-        raise ValueError(
-            f"{path} is truncated or no file of records: its last record "
-            f"would end at byte {offset} of {size}"
-        )

@@ -116,7 +116,7 @@ def stored_statistics(source, split, side):
     Returns:
         Dict of `mean_image` and `color_covariance`, or `None`.
     """
-    folder = pathlib.Path(source.name)
+    folder = pathlib.Path(source.folder)
     if split != "train" or not (folder / NAME).is_file():
         return None
     images = source.split(split)

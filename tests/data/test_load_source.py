@@ -316,13 +316,31 @@ def test_holdout_leaves_training_images_of_every_class():
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        {"source": "gs://bucket/photos"},
-        {"source": pathlib.Path("s3://bucket/photos")},
-        {"source": "imagenet2012", "data_dir": "gs://bucket"},
-    ],
+    "source",
+    ["ram://bucket/photos", pathlib.PurePosixPath("ram://bucket/photos")],
 )
-def test_remote_folders_are_to_be_mounted(arguments):
-    with pytest.raises(ValueError, match="Mount the bucket .* Received: [sd]"):
-        load_source(**arguments)
+def test_remote_images_are_to_be_packed(source):
+    with tf.io.gfile.GFile("ram://bucket/photos/cat/1.jpg", "wb") as file:
+        file.write(encode(picture(), "JPEG"))
+    match = "must be a prepared set.*'ram://bucket/photos'$"
+    with pytest.raises(ValueError, match=match):
+        load_source(source)
+
+
+def test_data_dir_is_of_this_machine():
+    with pytest.raises(ValueError, match="`data_dir` must be a folder of this"):
+        load_source("imagenet2012", pathlib.PurePosixPath("gs://bucket"))
+    with pytest.raises(ValueError, match="prepared set.*, data_dir='.'$"):
+        load_source("ram://bucket/photos", ".")
+
+
+def test_other_formats_are_not_read_from_remote_folders():
+    with tf.io.gfile.GFile("ram://others/dataset_info.json", "w") as file:
+        file.write('{"fileFormat": "array_record"}')
+    with pytest.raises(ValueError, match="stored as array_record; mount the"):
+        load_source("ram://others")
+
+
+def test_local_copies_are_of_remote_sources(tmp_path):
+    with pytest.raises(ValueError, match="`local_copy` is for .* remote"):
+        load_source("digits", local_copy=tmp_path)

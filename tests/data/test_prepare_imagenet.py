@@ -207,6 +207,31 @@ def test_statistics_are_what_the_package_computes(
     )
 
 
+def test_the_set_in_a_bucket(prepared, tmp_path, monkeypatch):
+    """Its mean is read, and no image for it."""
+    for path in prepared.iterdir():
+        if path.is_file():
+            with tf.io.gfile.GFile(f"ram://prepared/{path.name}", "wb") as file:
+                file.write(path.read_bytes())
+    monkeypatch.setattr("keras_alexnet.data.block_copies.BLOCK", 100)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    source = load_source("ram://prepared", upright=False)
+    local = load_source(prepared, upright=False)
+    mean = mean_image(source, resize=SIDE)
+    np.testing.assert_array_equal(mean, mean_image(local, resize=SIDE))
+    copied = pathlib.Path(source.folder, ".blocks").read_bytes()
+    # The first record of each split was looked at.
+    assert 0 < sum(copied) < len(copied) / 4
+    for split in ("train", "test"):
+        for ours, theirs in zip(
+            source.dataset(split), local.dataset(split), strict=True
+        ):
+            np.testing.assert_array_equal(ours[0], theirs[0])
+            assert ours[1] == theirs[1]
+    # Positions were not looked for.
+    assert not list(tmp_path.rglob("records-*"))
+
+
 def test_statistics_are_used_for_these_images_only(
     prepared, tmp_path, monkeypatch
 ):
@@ -228,7 +253,7 @@ def test_statistics_are_used_for_these_images_only(
     for path in folder.glob("*train.tfrecord-00000*"):
         shutil.copy(folder / "ilsvrc2012-train.tfrecord-00001-of-00005", path)
     source = load_source(prepared)
-    object.__setattr__(source, "name", str(folder))
+    object.__setattr__(source, "folder", str(folder))
     with pytest.raises(AssertionError, match="computed"):
         mean_image(source, resize=SIDE)
 
