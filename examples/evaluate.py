@@ -36,6 +36,7 @@ from keras_alexnet.evaluation import evaluate
 from keras_alexnet.evaluation import write_answers
 from keras_alexnet.models import dense_network
 from keras_alexnet.models import load_network
+from keras_alexnet.parquet import import_pyarrow
 
 FLAGS = flags.FLAGS
 flags.DEFINE_string(
@@ -178,6 +179,9 @@ def main(arguments):
         raise app.UsageError("--runner needs --answers=answers.parquet.")
     if FLAGS.shards and not FLAGS.runner:
         raise app.UsageError("--shards needs --runner.")
+    if FLAGS.answers:
+        # Before the work, rather than behind it.
+        import_pyarrow()
     if FLAGS.runner:
         evaluate_on_beam(options)
     else:

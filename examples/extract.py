@@ -40,6 +40,7 @@ from keras_alexnet.disk import is_remote
 from keras_alexnet.disk import replacing
 from keras_alexnet.retrieval import FeatureExtractor
 from keras_alexnet.retrieval import FeatureWriter
+from keras_alexnet.retrieval import check_feature_file
 from keras_alexnet.retrieval import feature_rows
 
 FLAGS = flags.FLAGS
@@ -145,6 +146,8 @@ def write_table(rows, paths, problems):
 
 def extract_here(paths):
     """All in this process, into one file."""
+    if not FLAGS.output.endswith(".npy"):
+        check_feature_file(FLAGS.output, paths)
     extract = FeatureExtractor(
         shared_flags.network(), FLAGS.layer, FLAGS.batch_size
     )
@@ -157,7 +160,10 @@ def extract_here(paths):
         return
     if FLAGS.output.endswith(".npy"):
         names = pathlib.Path(FLAGS.output).with_suffix(".txt")
-        names.write_text("".join(f"{path}\n" for path in paths))
+        with replacing(names) as temporary:
+            # Names of files need not be text.
+            listing = b"".join(os.fsencode(path) + b"\n" for path in paths)
+            pathlib.Path(temporary).write_bytes(listing)
         os.replace(partial, FLAGS.output)
     else:
         write_table(rows, paths, state["problems"])

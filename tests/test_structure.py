@@ -14,6 +14,7 @@ ROOT = pathlib.Path(keras_alexnet.__file__).parent
 ALLOWED = {
     "autotuning": {"tensorflow"},
     "disk": set(),
+    "parquet": set(),
     "text_table": set(),
     "layers": {"keras", "numpy"},
     "columns": {"keras", "numpy", "layers"},
@@ -53,6 +54,7 @@ ALLOWED = {
         "models",
         "data",
         "text_table",
+        "parquet",
     },
     "inspection": {"keras", "numpy", "layers", "models", "evaluation"},
     "preflight": {"keras", "numpy", "layers", "models", "evaluation"},
@@ -92,6 +94,7 @@ ALLOWED = {
         "columns",
         "data",
         "evaluation",
+        "parquet",
     },
     "beam": {
         "numpy",
@@ -101,6 +104,7 @@ ALLOWED = {
         "data",
         "evaluation",
         "retrieval",
+        "parquet",
     },
     "tuning": {
         "keras",

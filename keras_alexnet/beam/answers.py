@@ -29,6 +29,7 @@ from keras_alexnet.evaluation import read_answers
 from keras_alexnet.evaluation import write_answers
 from keras_alexnet.evaluation.views import VIEWS
 from keras_alexnet.models import dense_network
+from keras_alexnet.parquet import import_pyarrow
 
 # Images in a file: 33 MB of the probabilities of 1,000 classes.
 IMAGES_PER_SHARD = 8192
@@ -175,6 +176,7 @@ def evaluate_split(
     if shards is not None:
         check_positive("shards", shards)
     import_beam()
+    import_pyarrow()
     stem = stem if is_remote(stem) else os.path.abspath(stem)
     write = AnswerShards(load, open_source, split, batch_size, order, scales)
     _, source = write.model_and_source()

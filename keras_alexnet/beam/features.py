@@ -22,7 +22,7 @@ from keras_alexnet.beam.pipeline import run_shards
 from keras_alexnet.disk import is_remote
 from keras_alexnet.disk import path_string
 from keras_alexnet.retrieval.feature_files import FeatureWriter
-from keras_alexnet.retrieval.feature_files import check_ending
+from keras_alexnet.retrieval.feature_files import check_feature_file
 from keras_alexnet.retrieval.feature_files import read_problems
 from keras_alexnet.retrieval.features import FeatureExtractor
 from keras_alexnet.retrieval.image_reader import feature_rows
@@ -201,7 +201,6 @@ def extract_features(
 def _check(paths, output, batch_size, shards):
     if not paths:
         raise ValueError("`paths` must name one image or more. Received: none")
-    check_ending(output)
     check_positive("batch_size", batch_size)
     if shards is not None:
         check_positive("shards", shards)
@@ -211,19 +210,7 @@ def _check(paths, output, batch_size, shards):
                 "Paths must not have line breaks. Rename the file. "
                 f"Received: {path!r}"
             )
-        if output.endswith(".parquet") and not _is_text(path):
-            raise ValueError(
-                "Parquet files hold names that are UTF-8. Rename the file, or "
-                f"let `output` end in .tfrecord. Received: {path!r}"
-            )
-
-
-def _is_text(path):
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    check_feature_file(output, paths)
 
 
 def _plan(paths, stem, ending, batch_size, shards):

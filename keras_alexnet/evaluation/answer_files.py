@@ -5,9 +5,8 @@ import os
 import numpy as np
 
 from keras_alexnet.evaluation.answers import Answers
-
-# Rows that are written at a time.
-GROUP = 1024
+from keras_alexnet.parquet import GROUP
+from keras_alexnet.parquet import import_pyarrow
 
 
 def write_answers(path, answers, examples, damage):
@@ -37,7 +36,7 @@ def write_answers(path, answers, examples, damage):
     >>> read_answers(path, "center", ("cat", "dog"))[0].classes.tolist()
     [1]
     """
-    pyarrow, parquet = _pyarrow()
+    pyarrow, parquet = import_pyarrow()
     if len(examples) != len(answers.labels):
         raise ValueError(
             "`examples` must name each image. Received: "
@@ -73,7 +72,7 @@ def read_answers(path, views, class_names):
     Raises:
         ImportError: If pyarrow is not installed.
     """
-    _, parquet = _pyarrow()
+    _, parquet = import_pyarrow()
     table = parquet.read_table(os.fspath(path))
     examples = table["example"].to_pylist()
     found = Answers(
@@ -88,15 +87,3 @@ def read_answers(path, views, class_names):
     )
     damage = zip(examples, table["damage"].to_pylist(), strict=True)
     return found, examples, {name: what for name, what in damage if what}
-
-
-def _pyarrow():
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ImportError(
-            "Parquet files are written by pyarrow. Install it with "
-            "`pip install pyarrow`."
-        ) from error
-    return pyarrow, parquet

@@ -9,6 +9,9 @@ from keras_alexnet.retrieval.binary import (
 from keras_alexnet.retrieval.binary import nearest_codes as nearest_codes
 from keras_alexnet.retrieval.binary import pack_bits as pack_bits
 from keras_alexnet.retrieval.feature_files import FeatureWriter as FeatureWriter
+from keras_alexnet.retrieval.feature_files import (
+    check_feature_file as check_feature_file,
+)
 from keras_alexnet.retrieval.features import (
     FeatureExtractor as FeatureExtractor,
 )

@@ -5,9 +5,10 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from keras_alexnet.parquet import GROUP
+from keras_alexnet.parquet import import_pyarrow
+
 ENDINGS = (".parquet", ".tfrecord")
-# Rows that are written at a time: the row groups of a Parquet file.
-GROUP = 1024
 
 
 class FeatureWriter:
@@ -117,6 +118,45 @@ def check_ending(path):
     return ending
 
 
+def check_feature_file(path, names):
+    """Finds what would keep `FeatureWriter` from writing, before the work.
+
+    Args:
+        path: Path of the file to write.
+        names: Sequence of strings, of the images.
+
+    Raises:
+        ValueError: If the path has another ending than `FeatureWriter` knows,
+            or a Parquet file is asked for, and a name is not UTF-8.
+        ImportError: If a Parquet file is asked for, and pyarrow is not
+            installed.
+
+    Example:
+
+    >>> check_feature_file("features.npz", ["a.png"])
+    Traceback (most recent call last):
+    ValueError: A file of features must end in .parquet or .tfrecord. ...
+    """
+    if check_ending(path) != ".parquet":
+        return
+    for name in names:
+        # What is not UTF-8 in a name of the system is a lone surrogate here.
+        if not name.isascii() and not _is_text(name):
+            raise ValueError(
+                "Parquet files hold names that are UTF-8. Rename the file, or "
+                f"write a .tfrecord. Received: {name!r}"
+            )
+    import_pyarrow()
+
+
+def _is_text(name):
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def read_problems(path):
     """The paths of a file of features, and what is wrong with each image.
 
@@ -127,7 +167,8 @@ def read_problems(path):
         List of tuples of two strings.
     """
     if check_ending(path) == ".parquet":
-        table = _parquet().read_table(path, columns=["path", "problem"])
+        _, parquet = import_pyarrow()
+        table = parquet.read_table(path, columns=["path", "problem"])
         columns = (table[name].to_pylist() for name in table.column_names)
         return list(zip(*columns, strict=True))
     records = tf.data.TFRecordDataset(os.fspath(path)).as_numpy_iterator()
@@ -137,9 +178,7 @@ def read_problems(path):
 
 class _ParquetFile:
     def __init__(self, path, width):
-        parquet = _parquet()
-        import pyarrow
-
+        pyarrow, parquet = import_pyarrow()
         self._pyarrow = pyarrow
         numbers = pyarrow.list_(pyarrow.float32(), width)
         self._schema = pyarrow.schema(
@@ -186,14 +225,3 @@ class _RecordFile:
 
 def _text(example, name):
     return os.fsdecode(example.features.feature[name].bytes_list.value[0])
-
-
-def _parquet():
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ImportError(
-            "Parquet files are written by pyarrow. Install it with "
-            "`pip install pyarrow`."
-        ) from error
-    return parquet

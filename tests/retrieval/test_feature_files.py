@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_alexnet.retrieval import FeatureWriter
+from keras_alexnet.retrieval import check_feature_file
 from keras_alexnet.retrieval.feature_files import read_problems
 
 COUNT = 2100
@@ -64,6 +65,19 @@ def test_records_as_tensorflow_parses_them(tmp_path):
     assert [path.decode() for path in found["path"].numpy()] == paths
     assert [what.decode() for what in found["problem"].numpy()] == problems
     np.testing.assert_array_equal(found["features"], rows)
+
+
+def test_what_would_fail_behind_the_work(monkeypatch):
+    names = ["Käfer.png", "k\udce4fer.png"]
+    check_feature_file("a.tfrecord", names)
+    with pytest.raises(ValueError, match=r"UTF-8. .*'k\\udce4fer.png'"):
+        check_feature_file("a.parquet", names)
+    with pytest.raises(ValueError, match="must end in .parquet or .tfrecord"):
+        check_feature_file("a.csv", names)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    check_feature_file("a.tfrecord", names[:1])
+    with pytest.raises(ImportError, match="pip install pyarrow"):
+        check_feature_file("a.parquet", names[:1])
 
 
 def test_arguments(tmp_path, monkeypatch):
