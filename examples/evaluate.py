@@ -142,11 +142,7 @@ def evaluate_on_beam(options):
     found, damaged = evaluate_split(
         functools.partial(load_remote_network, model),
         functools.partial(
-            load_source,
-            dataset,
-            data_dir,
-            on_error=FLAGS.on_error,
-            local_copy=FLAGS.local_copy,
+            load_source, dataset, data_dir, on_error=FLAGS.on_error
         ),
         FLAGS.answers,
         FLAGS.split,

@@ -46,11 +46,6 @@ def define_source(default="digits"):
         required=default is None,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
-    flags.DEFINE_string(
-        "local_copy",
-        None,
-        "Folder on this machine for what is read of a remote --dataset.",
-    )
     flags.DEFINE_enum(
         "on_error",
         "raise",
@@ -75,7 +70,6 @@ def source(seed=0):
         holdout=_given("holdout") or 0.0,
         seed=seed,
         on_error=FLAGS.on_error,
-        local_copy=FLAGS.local_copy,
     )
     tell_skipped(opened)
     return opened

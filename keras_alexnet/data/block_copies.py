@@ -178,7 +178,8 @@ class BlockCopies:
             raise OSError(
                 f"{self.folder} must have room for {missing / 1e9:.1f} GB, "
                 f"what is not copied yet of {self._remote}. It has "
-                f"{free / 1e9:.1f} GB. Name another folder by `local_copy`"
+                f"{free / 1e9:.1f} GB. Set `KERAS_HOME` to a folder of "
+                "another disk"
             )
 
 

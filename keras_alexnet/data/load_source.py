@@ -34,7 +34,6 @@ def load_source(
     on_error="raise",
     class_names=None,
     upright=True,
-    local_copy=None,
 ):
     """Opens a labelled set of images.
 
@@ -49,7 +48,9 @@ def load_source(
             of a TFDS data set such as `"imagenette/160px-v2"`, the folder of
             a prepared one, which may be remote (`"gs://bucket/imagenet"`) if
             it is stored as TFRecord, a pair of arrays `(images, labels)`, or
-            a dict of pairs by split.
+            a dict of pairs by split. What is read of remote records is kept
+            in `keras_alexnet` in Keras's own folder (`KERAS_HOME`, else
+            `~/.keras`), which needs room for all of them.
         data_dir: TFDS's data folder, which must exist. Nothing is downloaded
             when the data set is already there. Defaults to TFDS's own.
         holdout: Float in [0, 1). Fraction of each training class that is
@@ -70,10 +71,6 @@ def load_source(
         upright: Boolean. Whether photos are turned as the orientation in
             their metadata (EXIF) asks, as programs show them. Defaults to
             `True`.
-        local_copy: Path of a folder on this machine, for what is read of
-            remote records: each block of a file is fetched once, and kept. It
-            needs room for all of them. Defaults to `keras_alexnet` in Keras's
-            own folder (`KERAS_HOME`, else `~/.keras`).
 
     Returns:
         A `Source`. `print` it to see what it holds and what was left out.
@@ -91,7 +88,7 @@ def load_source(
     """
     _check_arguments(source, holdout, on_error, class_names)
     skipped, ignored = [] if on_error == "skip" else None, {}
-    copies = _copies(source, data_dir, local_copy)
+    copies = _copies(source, data_dir)
     if copies is None:
         name, folder, (class_names, splits, fingerprint) = _open(
             source, data_dir, class_names, skipped, ignored
@@ -157,7 +154,7 @@ def _check_arguments(source, holdout, on_error, class_names):
         )
 
 
-def _copies(source, data_dir, local_copy):
+def _copies(source, data_dir):
     """The copies of a remote set, or `None` if the source is none."""
     if _is_remote(data_dir):
         raise ValueError(
@@ -166,12 +163,6 @@ def _copies(source, data_dir, local_copy):
             f"Received: data_dir={path_string(data_dir)!r}"
         )
     if not _is_remote(source):
-        if local_copy is not None:
-            raise ValueError(
-                "`local_copy` is for what is read of a remote `source`. "
-                f"Received: local_copy={os.fspath(local_copy)!r} for a source "
-                "that is none"
-            )
         return None
     remote = path_string(source)
     info = f"{remote.rstrip('/')}/dataset_info.json"
@@ -190,7 +181,7 @@ def _copies(source, data_dir, local_copy):
             f"{remote} must be stored as tfrecord to be read from there. It is "
             f"stored as {stored}; mount the bucket, or copy it"
         )
-    return BlockCopies(remote, local_copy)
+    return BlockCopies(remote)
 
 
 def _is_remote(path):

@@ -143,7 +143,7 @@ def test_a_disk_without_room(remote, tmp_path, monkeypatch):
     )
     # What is there needs no room.
     BlockCopies(remote, tmp_path, block=1000)
-    with pytest.raises(OSError, match="have room for 0.0 GB.*`local_copy`"):
+    with pytest.raises(OSError, match="have room for 0.0 GB.*`KERAS_HOME`"):
         BlockCopies(remote, tmp_path / "other", block=1000)
 
 

@@ -339,8 +339,3 @@ def test_other_formats_are_not_read_from_remote_folders():
         file.write('{"fileFormat": "array_record"}')
     with pytest.raises(ValueError, match="stored as array_record; mount the"):
         load_source("ram://others")
-
-
-def test_local_copies_are_of_remote_sources(tmp_path):
-    with pytest.raises(ValueError, match="`local_copy` is for .* remote"):
-        load_source("digits", local_copy=tmp_path)
