@@ -14,6 +14,7 @@ ROOT = pathlib.Path(keras_alexnet.__file__).parent
 ALLOWED = {
     "autotuning": {"tensorflow"},
     "disk": set(),
+    "fields": {"numpy"},
     "parquet": set(),
     "text_table": set(),
     "layers": {"keras", "numpy"},
@@ -27,6 +28,7 @@ ALLOWED = {
         "layers",
         "columns",
         "weights",
+        "fields",
     },
     "distribution": {
         "keras",
@@ -72,6 +74,7 @@ ALLOWED = {
         "preflight",
         "weights",
         "tensorflow",
+        "fields",
     },
     "studies": {
         "keras",

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from keras_alexnet.fields import check_types
 from keras_alexnet.models.difference import describe
 
 INITIALIZATIONS = ("xavier", "he", "glorot")
@@ -104,6 +105,7 @@ class InceptionArchitecture:
     image_size: int | None = None
 
     def __post_init__(self):
+        check_types(self)
         for name, choices in (
             ("lrn_convention", ("sum", "mean")),
             ("initialization", INITIALIZATIONS),

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import numbers
 
+from keras_alexnet.fields import check_types
 from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
 from keras_alexnet.models.difference import describe
 from keras_alexnet.training.optimizer import AlexNetSGD
@@ -131,6 +132,8 @@ class Recipe:
         return describe(self)
 
     def __post_init__(self):
+        self._check_ranges()
+        check_types(self)
         for name, choices in (
             ("schedule", SCHEDULES),
             ("initialization", (None, "he")),
@@ -150,7 +153,7 @@ class Recipe:
                 f"schedule={self.schedule!r}"
             )
 
-    def _check_numbers(self):
+    def _check_ranges(self):
         for name, (holds, wanted) in RANGES.items():
             value = getattr(self, name)
             # Neither text nor NaN is in any range.
@@ -158,6 +161,8 @@ class Recipe:
                 raise ValueError(
                     f"`{name}` must be {wanted}. Received: {name}={value!r}"
                 )
+
+    def _check_numbers(self):
         for name, factor in self.multipliers:
             if not (isinstance(factor, numbers.Real) and factor >= 0):
                 raise ValueError(

@@ -189,3 +189,10 @@ def test_resolve():
 def test_choices_are_checked(field, value):
     with pytest.raises(ValueError, match=f"`{field}` must be.*{value!r}"):
         dataclasses.replace(PAPER_RECIPE, **{field: value})
+
+
+def test_text_is_not_true():
+    with pytest.raises(ValueError, match="`flip` must be `True` or `False`"):
+        Recipe(flip="no")
+    with pytest.raises(ValueError, match="`milestones` must be a tuple"):
+        Recipe(milestones=0.5)

@@ -1,0 +1,50 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from keras_alexnet.fields import check_types
+
+
+@dataclasses.dataclass
+class Fields:
+    flip: bool = True
+    count: int = 3
+    rate: float = 0.5
+    name: str = "a"
+    sizes: tuple = (1, 2)
+    limit: float | None = None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"flip": np.bool_(False), "count": np.int32(2)},
+        {"rate": 1, "limit": np.float32(2), "sizes": [3]},
+        {"rate": np.float64(0.1), "limit": 0},
+    ],
+)
+def test_values_of_the_right_type(values):
+    check_types(Fields(**values))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("flip", "no", "`flip` must be `True` or `False`. Received: flip='no'"),
+        ("flip", 1, "`flip` must be `True` or `False`. Received: flip=1"),
+        ("count", 2.0, "`count` must be an integer. Received: count=2.0"),
+        ("count", True, "`count` must be an integer. Received: count=True"),
+        ("rate", "1", "`rate` must be a number. Received: rate='1'"),
+        ("rate", None, "`rate` must be a number. Received: rate=None"),
+        ("name", 5, "`name` must be a string. Received: name=5"),
+        ("sizes", 3, "`sizes` must be a tuple. Received: sizes=3"),
+        ("sizes", "ab", "`sizes` must be a tuple. Received: sizes='ab'"),
+        ("limit", "x", "`limit` must be a number, or `None`. Received: limit="),
+    ],
+)
+def test_values_of_another_type(name, value, message):
+    with pytest.raises(ValueError) as raised:
+        check_types(Fields(**{name: value}))
+    assert str(raised.value).startswith(message)
