@@ -9,6 +9,7 @@ own, and reads them with the other functions once `app.run` has parsed them:
     source, recipe = shared_flags.source(), shared_flags.recipe(DIGITS)
 """
 
+import ast
 import dataclasses
 import logging
 import os
@@ -199,6 +200,54 @@ def recipe(digits):
     }
     changes = {k: v for k, v in values.items() if v is not None}
     return dataclasses.replace(resolve_recipe(FLAGS.recipe), **changes)
+
+
+def define_changes():
+    """`--change`."""
+    flags.DEFINE_multi_string(
+        "change",
+        [],
+        "Another value of a field of the architecture or the recipe, such as "
+        "dropout=0.3 or color_sigma=0; may be given several times.",
+    )
+
+
+def changed(*parts):
+    """Dataclasses with the values that `--change` gives to their fields.
+
+    Args:
+        *parts: An `Architecture` and a `Recipe`. A field that several of them
+            have is changed in each.
+
+    Returns:
+        Tuple of dataclasses.
+    """
+    names = [{field.name for field in dataclasses.fields(p)} for p in parts]
+    changes = [{} for _ in parts]
+    for change in FLAGS.change:
+        name, equals, text = change.partition("=")
+        owners = [
+            own for own, n in zip(changes, names, strict=True) if name in n
+        ]
+        if not (equals and owners):
+            raise app.UsageError(
+                f"--change={change} must be name=value, and name one of "
+                f"{', '.join(sorted(set().union(*names)))}."
+            )
+        for own in owners:
+            own[name] = _literal(text)
+    return tuple(
+        dataclasses.replace(part, **own)
+        for part, own in zip(parts, changes, strict=True)
+    )
+
+
+def _literal(text):
+    """A number, a tuple, `None` and so on; what is none of it is a string."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def define_mixed_precision():

@@ -56,6 +56,7 @@ shared_flags.define_holdout(
 )
 shared_flags.define_architecture("What is built.", DIGITS)
 shared_flags.define_recipe(DIGITS)
+shared_flags.define_changes()
 shared_flags.define_cache()
 shared_flags.define_mixed_precision()
 shared_flags.define_output("runs/train")
@@ -115,12 +116,14 @@ def main(_):
     logging.getLogger("tensorflow").setLevel(logging.WARNING)
     # Before any other operation of TensorFlow.
     strategy = strategy_from_name(FLAGS.strategy, FLAGS.cluster, FLAGS.port)
-    architecture = shared_flags.architecture(DIGITS)
+    architecture, chosen = shared_flags.changed(
+        shared_flags.architecture(DIGITS), recipe()
+    )
     size = shared_flags.input_size(architecture, DIGITS)
     asked = {
         "source": FLAGS.dataset,
         "architecture": None if FLAGS.weights else architecture,
-        "recipe": recipe(),
+        "recipe": chosen,
         "directory": FLAGS.output,
         "input_size": None if FLAGS.weights else size,
         "weights": FLAGS.weights,

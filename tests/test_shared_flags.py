@@ -12,6 +12,10 @@ from absl import app
 from absl import flags
 from absl.testing import flagsaver
 
+from keras_alexnet.models import PAPER
+from keras_alexnet.models import difference
+from keras_alexnet.training import PAPER_RECIPE
+
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 
 if keras.backend.backend() != "tensorflow":
@@ -59,6 +63,32 @@ def test_width_narrows_digits_alone(shared):
     assert shared.architecture(DIGITS).filters[0] == 96
     parse("--dataset=digits", "--width=0.5")
     assert shared.architecture(DIGITS).filters[0] == 48
+
+
+def test_changes_of_the_architecture_and_the_recipe(shared):
+    shared.define_changes()
+    parse()
+    assert shared.changed(PAPER, PAPER_RECIPE) == (PAPER, PAPER_RECIPE)
+    parse(
+        "--change=dropout=0.25",
+        "--change=schedule=cosine",
+        "--change=scales=(1.0, 1.5)",
+    )
+    network, recipe = shared.changed(PAPER, PAPER_RECIPE)
+    assert difference(PAPER, network) == "dropout: 0.5 -> 0.25"
+    assert difference(PAPER_RECIPE, recipe) == (
+        "schedule: plateau -> cosine\nscales: None -> (1.0, 1.5)"
+    )
+
+
+@pytest.mark.parametrize(
+    "change", ["dropout", "drop_out=0.3", "=0.3", "lrn_k 2"]
+)
+def test_changes_of_no_field(shared, change):
+    shared.define_changes()
+    parse(f"--change={change}")
+    with pytest.raises(app.UsageError, match="must be name=value.* dropout, "):
+        shared.changed(PAPER, PAPER_RECIPE)
 
 
 def test_names_of_classes_are_beside_the_weights(shared, tmp_path):
