@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from data.imagenet_like import OPTIONS
 from data.imagenet_like import SIDE
 from data.imagenet_like import SYNSETS
+from data.imagenet_like import contents
 from data.imagenet_like import training_images
 from data.imagenet_like import write_small
 
@@ -19,12 +21,6 @@ from keras_alexnet.data import record_shards
 pytest.importorskip("apache_beam")
 
 ROOT = pathlib.Path(__file__).parents[2]
-OPTIONS = {
-    "side": SIDE,
-    "expected": None,
-    "images_per_shard": 5,
-    "verbose": 0,
-}
 HERE = ["--runner=FnApiRunner"]
 
 
@@ -38,10 +34,6 @@ def prepared(archives, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared") / "set"
     prepare_imagenet(archives, folder, workers=1, **OPTIONS)
     return folder
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_bytes_are_those_of_one_process(

@@ -9,6 +9,13 @@ from benchmarks.ilsvrc_archives import write_archives
 
 SYNSETS = ("n01440764", "n02105855", "n03394916")
 SIDE = 24
+# Of `prepare_imagenet`.
+OPTIONS = {
+    "side": SIDE,
+    "expected": None,
+    "images_per_shard": 5,
+    "verbose": 0,
+}
 
 
 def photo(seed, kind="JPEG", mode="RGB", **options):
@@ -55,3 +62,8 @@ def extract(archives, folder, year=2012):
             archive.extractall(path.with_suffix(""), filter="data")
         path.unlink()
     return folder
+
+
+def contents(folder):
+    """The bytes of all files in a folder, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}

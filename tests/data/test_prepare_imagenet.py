@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from data.imagenet_like import OPTIONS
 from data.imagenet_like import SIDE
 from data.imagenet_like import SYNSETS
+from data.imagenet_like import contents
 from data.imagenet_like import extract
 from data.imagenet_like import numbered_images
 from data.imagenet_like import training_images
@@ -33,12 +35,6 @@ from keras_alexnet.data import resize_and_crop
 from keras_alexnet.layers import PCAColorAugmentation
 
 ROOT = pathlib.Path(__file__).parents[2]
-OPTIONS = {
-    "side": SIDE,
-    "expected": None,
-    "images_per_shard": 5,
-    "verbose": 0,
-}
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +47,6 @@ def prepared(archives, tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared") / "set"
     prepare_imagenet(archives, folder, workers=1, **OPTIONS)
     return folder
-
-
-def contents(folder):
-    """The bytes of all files in a folder, by name."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def by_name(folder, split):
