@@ -9,7 +9,8 @@ import tensorflow as tf
 class WorkersAgree(keras.callbacks.Callback):
     """Stops a training whose workers have resumed from different steps.
 
-    Put it after `ResumableBackup` in the list of callbacks. If not all machines
+    `train` and `fit` have it. Elsewhere, put it after `ResumableBackup` in the
+    list of callbacks. If not all machines
     share the directory of the backups, only the chief finds one. The others
     would start from the beginning, and in the end all would wait for each
     other.
@@ -29,9 +30,9 @@ class WorkersAgree(keras.callbacks.Callback):
         found = strategy.gather(tf.constant([iterations]), axis=0).numpy()
         if len(set(found.tolist())) > 1:
             raise ValueError(
-                "The workers must resume from the same step. Give "
-                "`ResumableBackup` a directory that all machines share, and "
-                "start them together. Received: "
+                "The workers must resume from the same step. Give the "
+                "backups a directory that all machines share, and start the "
+                "workers together. Received: "
                 f"optimizer.iterations={found.tolist()}"
             )
 

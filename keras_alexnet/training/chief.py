@@ -1,4 +1,4 @@
-"""Which of several workers writes the files."""
+"""Whether there are several workers, and which of them writes the files."""
 
 import keras
 
@@ -21,3 +21,26 @@ def is_chief(model):
     if keras.backend.backend() != "tensorflow":
         return True
     return bool(model.distribute_strategy.extended.should_checkpoint)
+
+
+def has_workers(model):
+    """Whether several processes train a model.
+
+    Args:
+        model: A `keras.Model`.
+
+    Returns:
+        Boolean.
+
+    Example:
+
+    >>> has_workers(keras.Sequential())
+    False
+    """
+    if keras.backend.backend() != "tensorflow":
+        return False
+    resolver = model.distribute_strategy.cluster_resolver
+    if resolver is None:
+        return False
+    jobs = resolver.cluster_spec().as_dict()
+    return sum(len(jobs.get(job, ())) for job in ("chief", "worker")) > 1

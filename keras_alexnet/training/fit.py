@@ -7,6 +7,7 @@ import pathlib
 
 import keras
 
+from keras_alexnet.distribution.workers import WorkersAgree
 from keras_alexnet.models.network import class_count
 from keras_alexnet.training.backup import ResumableBackup
 from keras_alexnet.training.before_training import before_training
@@ -14,6 +15,7 @@ from keras_alexnet.training.before_training import write_preflight
 from keras_alexnet.training.callbacks import DivergenceGuard
 from keras_alexnet.training.callbacks import EpochSeek
 from keras_alexnet.training.callbacks import HistoryFile
+from keras_alexnet.training.chief import has_workers
 from keras_alexnet.training.chief import is_chief
 from keras_alexnet.training.follows import check_data
 from keras_alexnet.training.follows import check_follows
@@ -183,6 +185,8 @@ def fit(
                 directory / "backup", data, every, callbacks
             )
             callbacks = [*callbacks, backup, _SayWhereResumed(backup, verbose)]
+            if has_workers(model):
+                callbacks.append(WorkersAgree())
         return model.fit(
             data.dataset,
             epochs=epochs,

@@ -4,6 +4,7 @@ import keras
 import pytest
 
 from keras_alexnet.training.backup import ResumableBackup
+from keras_alexnet.training.chief import has_workers
 from keras_alexnet.training.chief import is_chief
 
 
@@ -34,3 +35,28 @@ def test_only_the_chief_writes(chief, tmp_path, monkeypatch):
 
 def test_one_process_is_the_chief():
     assert is_chief(keras.Sequential())
+    assert not has_workers(keras.Sequential())
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="workers of tf.distribute"
+)
+@pytest.mark.parametrize(
+    ("jobs", "several"),
+    [
+        ({}, False),
+        ({"worker": ["a:1"]}, False),
+        ({"worker": ["a:1", "b:1"]}, True),
+        ({"chief": ["a:1"], "worker": ["b:1"]}, True),
+        ({"worker": ["a:1"], "evaluator": ["b:1"]}, False),
+    ],
+)
+def test_workers_are_counted(jobs, several):
+    import tensorflow as tf
+
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(jobs)
+    )
+    strategy = types.SimpleNamespace(cluster_resolver=resolver)
+    model = types.SimpleNamespace(distribute_strategy=strategy)
+    assert has_workers(model) == several
