@@ -118,10 +118,10 @@ def open_records(folder):
 
 
 def measure_records(count):
-    """Writes the records, opens them, each time in a new process.
+    """Writes the records and opens them three times, in new processes.
 
-    Twice as sets come that TFDS has made, which say nowhere how long their
-    records are, and then as those of `prepare_imagenet`, which do.
+    Twice without `record_lengths.npz`, like a set that TFDS has made; then
+    with it, like a set of `prepare_imagenet`.
     """
     from keras_alexnet.data.record_files import write_lengths
 

@@ -169,7 +169,8 @@ def pairs(variants):
             f"--variants must be among {list(variants)}. "
             f"Received: {sorted(unknown)}"
         )
-    locks = pathlib.Path(FLAGS.output) / FLAGS.study / "locks"
+    # Runs of other lengths are other runs.
+    locks = pathlib.Path(FLAGS.output) / results_folder().name / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     source = load_source("cifar10", FLAGS.data_dir)
     # The search's own seeds are those from 0 on.

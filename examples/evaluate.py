@@ -30,6 +30,7 @@ from keras_alexnet.beam import load_remote_network
 from keras_alexnet.data import evaluation_data
 from keras_alexnet.data import image_size
 from keras_alexnet.data import load_source
+from keras_alexnet.disk import is_remote
 from keras_alexnet.disk import replacing
 from keras_alexnet.evaluation import answers
 from keras_alexnet.evaluation import evaluate
@@ -135,9 +136,9 @@ def evaluate_on_beam(options):
     model = shared_flags.absolute_file(FLAGS.model)
     dataset, data_dir = FLAGS.dataset, FLAGS.data_dir
     # A worker may start in another folder.
-    if data_dir:
+    if data_dir and not is_remote(data_dir):
         data_dir = os.path.abspath(os.path.expanduser(data_dir))
-    elif dataset != "digits" and os.path.isdir(dataset):
+    elif not data_dir and dataset != "digits" and os.path.isdir(dataset):
         dataset = os.path.abspath(dataset)
     found, damaged = evaluate_split(
         functools.partial(load_remote_network, model),

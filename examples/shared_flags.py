@@ -216,8 +216,8 @@ def changed(*parts):
     """Dataclasses with the values that `--change` gives to their fields.
 
     Args:
-        *parts: An `Architecture` and a `Recipe`. A field that several of them
-            have is changed in each.
+        *parts: Dataclasses, such as an `Architecture` and a `Recipe`. A field
+            that several of them have is changed in each.
 
     Returns:
         Tuple of dataclasses.

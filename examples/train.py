@@ -116,9 +116,12 @@ def main(_):
     logging.getLogger("tensorflow").setLevel(logging.WARNING)
     # Before any other operation of TensorFlow.
     strategy = strategy_from_name(FLAGS.strategy, FLAGS.cluster, FLAGS.port)
-    architecture, chosen = shared_flags.changed(
-        shared_flags.architecture(DIGITS), recipe()
-    )
+    architecture = shared_flags.architecture(DIGITS)
+    if FLAGS.weights:
+        # They come with an architecture of their own.
+        (chosen,) = shared_flags.changed(recipe())
+    else:
+        architecture, chosen = shared_flags.changed(architecture, recipe())
     size = shared_flags.input_size(architecture, DIGITS)
     asked = {
         "source": FLAGS.dataset,
