@@ -153,7 +153,7 @@ def main(_):
     plot_curves(training.history, output / "curve.png")
     results = {"minutes": (time.time() - start) / 60}
     for views in ("center", "ten"):
-        errors = training.evaluate(views)
+        errors = training.evaluate(views, share=True)
         results[views] = errors.record()
         print(errors)
     pathlib.Path(output / "errors.json").write_text(

@@ -47,6 +47,32 @@ def batches(data):
         yield batch[0], batch[1]
 
 
+def check_one_replica(model):
+    """Refuses a model that several replicas hold.
+
+    Each of them would predict all images, and the predictions of all come back.
+
+    Args:
+        model: A `keras.Model`.
+
+    Raises:
+        ValueError: If its strategy has several replicas.
+
+    Example:
+
+    >>> check_one_replica(keras.Sequential())
+    """
+    strategy = getattr(model, "distribute_strategy", None)
+    replicas = getattr(strategy, "num_replicas_in_sync", 1)
+    if replicas > 1:
+        raise ValueError(
+            "`model` must be on one device, else each replica predicts all "
+            "images. Copy it: `keras_alexnet.distribution.on_one_device("
+            f"model)`. Received: a model of {replicas} replicas, under "
+            f"{type(strategy).__name__}"
+        )
+
+
 def check_images(images):
     """Refuses what is no batch of images, or has values that are not finite.
 

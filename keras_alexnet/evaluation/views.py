@@ -9,6 +9,7 @@ from keras_alexnet.evaluation.checks import as_integers
 from keras_alexnet.evaluation.checks import batches
 from keras_alexnet.evaluation.checks import check_images
 from keras_alexnet.evaluation.checks import check_labels
+from keras_alexnet.evaluation.checks import check_one_replica
 from keras_alexnet.evaluation.checks import check_probabilities
 from keras_alexnet.evaluation.checks import check_weights
 from keras_alexnet.evaluation.checks import names_of_classes
@@ -84,8 +85,8 @@ def predict_views(
 
     Raises:
         ValueError: If `views` is none of the above, the size is unknown or
-            larger than the images, the model takes no square images, or its
-            outputs are no probabilities.
+            larger than the images, the model takes no square images, has
+            several replicas, or its outputs are no probabilities.
 
     Example:
 
@@ -109,6 +110,7 @@ def predict_views(
             ),
             images,
         )
+    check_one_replica(model)
     if scales is not None:
         found = [
             predict_views(

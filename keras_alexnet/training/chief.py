@@ -39,8 +39,7 @@ def has_workers(model):
     """
     if keras.backend.backend() != "tensorflow":
         return False
-    resolver = model.distribute_strategy.cluster_resolver
-    if resolver is None:
-        return False
-    jobs = resolver.cluster_spec().as_dict()
-    return sum(len(jobs.get(job, ())) for job in ("chief", "worker")) > 1
+    from keras_alexnet.distribution.workers import place_among_workers
+
+    workers, _ = place_among_workers(model.distribute_strategy)
+    return workers > 1

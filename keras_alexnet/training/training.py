@@ -7,6 +7,8 @@ import pathlib
 import re
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from keras_alexnet.columns.shares import transfer
 from keras_alexnet.data.load_source import load_source
@@ -17,6 +19,8 @@ from keras_alexnet.data.source import Source
 from keras_alexnet.disk import replacing
 from keras_alexnet.distribution.conversion import on_one_device
 from keras_alexnet.distribution.strategies import strategy_from_name
+from keras_alexnet.distribution.workers import gather_rows
+from keras_alexnet.distribution.workers import place_among_workers
 from keras_alexnet.distribution.workers import worker_folder
 from keras_alexnet.evaluation.views import evaluate
 from keras_alexnet.models.architecture import Architecture
@@ -48,6 +52,7 @@ class Training:
         architecture: The `Architecture`, as the recipe has prepared it.
         recipe: The `Recipe`.
         directory: `pathlib.Path` of what was saved, or `None`.
+        strategy: The `tf.distribute.Strategy` of the training, or `None`.
     """
 
     model: keras.Model
@@ -56,8 +61,9 @@ class Training:
     architecture: Architecture
     recipe: Recipe
     directory: pathlib.Path | None
+    strategy: tf.distribute.Strategy | None = None
 
-    def evaluate(self, views="ten", split="test", batch_size=32):
+    def evaluate(self, views="ten", split="test", batch_size=32, share=False):
         """Top-1 and top-5 error on a split.
 
         Args:
@@ -66,15 +72,26 @@ class Training:
             split: String. Defaults to `"test"`.
             batch_size: Integer, images of which the views are cut. Defaults
                 to `32`.
+            share: Boolean. Whether each worker of the strategy evaluates a
+                part of the images; every worker gets the errors of all. All
+                workers must call it then, or those that do wait for the
+                others. Defaults to `False`, each evaluates all images.
 
         Returns:
             An `Errors`; print it.
         """
+        images = self.source.split(split)
+        numbers = np.arange(images.count)
+        workers, place = place_among_workers(self.strategy) if share else (1, 0)
+        if 1 < workers <= images.count:
+            # What is read together lies together.
+            numbers = np.array_split(numbers, workers)[place]
+            images = images.subset(numbers)
         size = self.model.input_shape[1]
-        return evaluate(
+        errors = evaluate(
             self.model,
             evaluation_data(
-                self.source,
+                dataclasses.replace(self.source, splits={split: images}),
                 split,
                 size,
                 batch_size,
@@ -82,6 +99,24 @@ class Training:
             ),
             views,
             class_names=self.source.class_names,
+        )
+        if workers == 1:
+            return errors
+        # An image that was left out has no row; the others keep their order.
+        rows = (
+            numbers[: errors.n],
+            errors.labels,
+            errors.top1_wrong,
+            errors.top5_wrong,
+        )
+        _, labels, top1, top5 = gather_rows(
+            self.strategy, np.stack(rows, axis=1)
+        ).T
+        return dataclasses.replace(
+            errors,
+            labels=labels,
+            top1_wrong=top1.astype(bool),
+            top5_wrong=top5.astype(bool),
         )
 
 
@@ -259,7 +294,9 @@ def train(
             folder = worker_folder(strategy, directory)
         with replacing(folder / "alexnet.keras") as temporary:
             model.save(temporary)
-    return Training(model, history, source, architecture, recipe, directory)
+    return Training(
+        model, history, source, architecture, recipe, directory, strategy
+    )
 
 
 def varied_recipe(recipe, epochs=None, batch_size=None, flip=None):

@@ -80,7 +80,13 @@ def test_on_two_machines(pictures, tmp_path):
         "--",
     )
     check_results(tmp_path)
-    assert (tmp_path / "worker1" / "errors.json").exists()
+    # Each has evaluated a part, and has the errors of all.
+    found = [
+        json.loads((folder / "errors.json").read_text())
+        for folder in (tmp_path, tmp_path / "worker1")
+    ]
+    assert found[0]["center"] == found[1]["center"]
+    assert found[0]["ten"] == found[1]["ten"]
     # A row per epoch, though two have trained.
     rows = (tmp_path / "history.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["epoch", "0", "1"]

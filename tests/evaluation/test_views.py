@@ -1,10 +1,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_alexnet.data import TrainingData
 from keras_alexnet.data import evaluation_data
 from keras_alexnet.data import load_source
+from keras_alexnet.distribution import on_one_device
 from keras_alexnet.evaluation import evaluate
 from keras_alexnet.evaluation import predict_views
 
@@ -347,3 +349,22 @@ def test_auxiliary_outputs_are_not_averaged():
 def test_bad_scales(options, message):
     with pytest.raises(ValueError, match=message):
         predict_views(corner_model(), ramp(6), **options)
+
+
+def test_a_model_of_several_replicas_is_refused():
+    strategy = tf.distribute.MirroredStrategy(["/CPU:0", "/CPU:1"])
+    with strategy.scope():
+        model = keras.Sequential(
+            [
+                keras.Input((8, 8, 3)),
+                keras.layers.Flatten(),
+                keras.layers.Dense(3, "softmax"),
+            ]
+        )
+    images = np.zeros((2, 10, 10, 3), "uint8")
+    message = "on_one_device.* a model of 2 replicas, under MirroredStrategy"
+    with pytest.raises(ValueError, match=message):
+        predict_views(model, images)
+    with pytest.raises(ValueError, match=message):
+        evaluate(model, [(images, [0, 1])])
+    assert predict_views(on_one_device(model), images).shape == (2, 3)

@@ -55,7 +55,7 @@ def test_workers_are_counted(jobs, several):
     import tensorflow as tf
 
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
-        tf.train.ClusterSpec(jobs)
+        tf.train.ClusterSpec(jobs), task_type="worker", task_id=0
     )
     strategy = types.SimpleNamespace(cluster_resolver=resolver)
     model = types.SimpleNamespace(distribute_strategy=strategy)

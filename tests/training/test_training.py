@@ -18,6 +18,7 @@ from keras_alexnet.models import PAPER  # noqa: E402
 from keras_alexnet.models import with_width  # noqa: E402
 from keras_alexnet.training import PAPER_RECIPE  # noqa: E402
 from keras_alexnet.training import SMALL_DATA_RECIPE  # noqa: E402
+from keras_alexnet.training import training as training_module  # noqa: E402
 from keras_alexnet.training.training import _validation_batch  # noqa: E402
 
 NARROW = dataclasses.replace(with_width(PAPER, 0.05), name="narrow")
@@ -65,6 +66,33 @@ def test_the_recipe_is_followed_in_all(source, trained):
     assert len(training.history["val_top1_error"]) == 1
     assert training.evaluate("center").n == source.counts["test"]
     assert training.evaluate("center", "holdout").n == source.counts["holdout"]
+
+
+@pytest.mark.parametrize("workers", [3, 1000])
+def test_workers_share_an_evaluation(workers, source, trained, monkeypatch):
+    """Of 1,000 workers for 20 images each evaluates all."""
+    want = trained.evaluate("center")
+    rows = []
+
+    def gathered(_, mine):
+        rows.append(mine)
+        found = np.concatenate(rows)
+        return found[np.unique(found[:, 0], return_index=True)[1]]
+
+    monkeypatch.setattr(training_module, "gather_rows", gathered)
+    for place in range(3):
+        monkeypatch.setattr(
+            training_module,
+            "place_among_workers",
+            lambda _, place=place: (workers, place),
+        )
+        assert trained.evaluate("center").n == want.n
+        got = trained.evaluate("center", batch_size=3, share=True)
+    each = [len(mine) for mine in rows]
+    assert each == ([want.n] * 3 if workers > want.n else [14, 13, 13])
+    for name in ("labels", "top1_wrong", "top5_wrong"):
+        np.testing.assert_array_equal(getattr(got, name), getattr(want, name))
+    assert got.record() == want.record()
 
 
 def test_it_resumes_and_says_so(source, tmp_path, capsys):
