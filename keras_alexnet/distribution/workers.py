@@ -112,3 +112,17 @@ def gather_rows(strategy, rows):
     found = strategy.gather(rows, axis=0).numpy()
     _, first = np.unique(found[:, 0], return_index=True)
     return found[first]
+
+
+def wait_for_workers(strategy):
+    """Returns when all workers have called it.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`.
+
+    Example:
+
+    >>> wait_for_workers(tf.distribute.get_strategy())
+    """
+    if place_among_workers(strategy)[0] > 1:
+        strategy.gather(tf.constant([0]), axis=0)

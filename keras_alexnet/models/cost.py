@@ -1,9 +1,11 @@
 """What a network costs: multiply-adds and neurons, layer by layer."""
 
+import collections
 import math
 
 import keras
 
+from keras_alexnet.columns.placement import OnColumn
 from keras_alexnet.layers.locally_connected2d import LocallyConnected2D
 
 
@@ -31,19 +33,18 @@ def multiply_adds(model):
     >>> sum(multiply_adds(AlexNet()).values())
     724406816
     """
-    found = {}
-    for layer in model.layers:
+    found = collections.Counter()
+    for layer, output in _computed(model):
         if isinstance(layer, keras.layers.Conv2D):
             kernel = math.prod(layer.kernel.shape)
             first = layer.data_format == "channels_first"
-            shape = layer.output.shape
-            found[layer.name] = kernel * math.prod(
-                shape[2:] if first else shape[1:3]
+            found[layer.name] += kernel * math.prod(
+                output[1:] if first else output[:2]
             )
         elif isinstance(layer, keras.layers.Dense | LocallyConnected2D):
             # Each weight is used once.
-            found[layer.name] = math.prod(layer.kernel.shape)
-    return found
+            found[layer.name] += math.prod(layer.kernel.shape)
+    return dict(found)
 
 
 def activation_bytes(model):
@@ -72,8 +73,8 @@ def activation_bytes(model):
         keras.layers.Reshape,
     )
     return 4 * sum(
-        math.prod(layer.output.shape[1:])
-        for layer in model.layers
+        math.prod(output)
+        for layer, output in _computed(model)
         if not isinstance(layer, free)
     )
 
@@ -132,11 +133,23 @@ def neurons(model):
     https://papers.nips.cc/paper/4824-imagenet-classification-with-deep-convolutional-neural-networks),
     abstract; its section 3.5 gives conv1 253,440, which is not 55 * 55 * 96.
     """
-    return {
-        layer.name: math.prod(layer.output.shape[1:])
-        for layer in model.layers
+    found = collections.Counter()
+    for layer, output in _computed(model):
         if isinstance(
             layer,
             keras.layers.Conv2D | keras.layers.Dense | LocallyConnected2D,
-        )
-    }
+        ):
+            found[layer.name] += math.prod(output)
+    return dict(found)
+
+
+def _computed(model):
+    """Each layer with the shape of each of its outputs, for one image.
+
+    Of columns it is the share of a layer, which has the whole layer's name.
+    """
+    for layer in model.layers:
+        outputs = keras.tree.flatten(layer.output)
+        inner = layer.layer if isinstance(layer, OnColumn) else layer
+        for output in outputs:
+            yield inner, output.shape[1:]

@@ -1,6 +1,5 @@
 """What the layers of a network answer to a batch, before training."""
 
-import contextlib
 import dataclasses
 import math
 
@@ -75,11 +74,8 @@ def responses(model, images):
     if norms:
         tensors["norm"] = norms[0].input
     images = images[: _how_many(tensors.values())]
-    with _scope(model):
-        batch = keras.ops.cast(images, "float32")
-        tensors["outputs"] = model.outputs[0]
-        tensors = keras.Model(model.inputs, tensors)(batch, training=False)
-    found = {name: _array(tensor) for name, tensor in tensors.items()}
+    tensors["outputs"] = model.outputs[0]
+    found = _values(model, tensors, keras.ops.cast(images, "float32"))
 
     def named(prefix):
         return {
@@ -119,11 +115,26 @@ def _how_many(tensors):
     return min(MOST_IMAGES, max(2, MOST_VALUES // max(each, 1)))
 
 
-def _scope(model):
-    """The scope of the strategy that the model was built in."""
+def _values(model, tensors, batch):
+    """Arrays of some tensors of a model, by name, of one replica."""
     if keras.backend.backend() != "tensorflow":
-        return contextlib.nullcontext()
-    return model.distribute_strategy.scope()
+        found = keras.Model(model.inputs, tensors)(batch, training=False)
+        return {name: _array(value) for name, value in found.items()}
+    import tensorflow as tf
+
+    strategy = model.distribute_strategy
+    run = strategy.run
+    if strategy is not tf.distribute.get_strategy():
+        # TensorFlow warns of replicas that run eagerly.
+        run = tf.function(strategy.run)
+    with strategy.scope():
+        probe = keras.Model(model.inputs, tensors)
+        # Columns of several replicas are divided among devices in a replica.
+        found = run(probe, (batch,), {"training": False})
+    return {
+        name: _array(strategy.experimental_local_results(value)[0])
+        for name, value in found.items()
+    }
 
 
 def _array(tensor):

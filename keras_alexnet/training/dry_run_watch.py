@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_alexnet.distribution.column_parallel import ColumnParallelStrategy
+from keras_alexnet.distribution.workers import wait_for_workers
 from keras_alexnet.models.cost import training_bytes
 from keras_alexnet.training.dry_run_result import BACKUPS
 from keras_alexnet.training.dry_run_result import DryRunError
@@ -61,7 +63,7 @@ class Watch(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         if batch == 0 and self._weights is not None:
             # A training that begins again has made no step.
-            done = int(self.model.optimizer.iterations)
+            done = int(self.model.optimizer.iterations.numpy())
             self._resumed = done == self._steps
         if batch != self._steps:
             return
@@ -74,6 +76,8 @@ class Watch(keras.callbacks.Callback):
         # Since the end of the step, other callbacks have written the backup.
         self.facts["backup_seconds"] = now - self._times[-1]
         self._weights = weights
+        # The chief has written the backup when it comes here.
+        wait_for_workers(self._strategy)
         raise BrokenOff
 
     def on_train_batch_end(self, batch, logs=None):
@@ -177,8 +181,8 @@ def devices_of(strategy):
     1
     """
     groups = getattr(strategy, "column_groups", None)
-    if groups is None and hasattr(strategy, "column_devices"):
-        groups = [strategy.column_devices]
+    if isinstance(strategy, ColumnParallelStrategy):
+        groups = [strategy.devices]
     groups = groups or [_replicas_here(strategy)]
     specs = [tf.DeviceSpec.from_string(d) for group in groups for d in group]
     return tuple(f"{spec.device_type}:{spec.device_index}" for spec in specs)

@@ -21,15 +21,16 @@ from keras_alexnet.report import HealthLog  # noqa: E402
 LABELS = np.arange(32) % 10
 
 
+@pytest.mark.parametrize("form", ["columns", "mirrored_columns", "mirrored"])
 @pytest.mark.parametrize("divisor", [1, 255])
-def test_they_are_judged_as_one_network(divisor):
+def test_they_are_judged_as_one_network(divisor, form):
     architecture = small("paper", input_size=131)
     batch = photos(size=131) / divisor, LABELS
     names = []
-    for form in (None, "columns"):
+    for strategy in (None, form):
         scope = (
-            strategy_from_name(form).scope()
-            if form
+            strategy_from_name(strategy).scope()
+            if strategy
             else contextlib.nullcontext()
         )
         with scope:
