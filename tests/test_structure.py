@@ -124,6 +124,7 @@ ALLOWED = {
         "tensorflow",
         "disk",
         "models",
+        "distribution",
         "data",
         "evaluation",
         "inspection",

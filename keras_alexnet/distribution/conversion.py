@@ -78,15 +78,17 @@ def to_grouped(model):
     return copy_state(model, grouped(model))
 
 
-def on_one_device(model):
+def on_one_device(model, compiled=True):
     """Makes an ordinary model of a trained one, to save and to evaluate it.
 
     Args:
         model: A `keras.Model` of any strategy.
+        compiled: Boolean. Whether the copy is compiled as the model is, with
+            the state of its optimizer. Defaults to `True`.
 
     Returns:
-        A grouped model on the first device, with the state of the optimizer;
-        `model` itself if it was built without a strategy.
+        A grouped model on the first device; `model` itself if it was built
+        without a strategy.
 
     Example:
 
@@ -94,15 +96,17 @@ def on_one_device(model):
     >>> on_one_device(model) is model
     True
     """
-    if has_columns(model):
-        return to_grouped(model)
-    if not _has_strategy(model):
+    columns = has_columns(model)
+    if not columns and not _has_strategy(model):
         return model
-    copy = keras.models.clone_model(model)
+    copy = grouped(model) if columns else keras.models.clone_model(model)
+    if columns and compiled:
+        return copy_state(model, copy)
     transfer(model.weights, copy.weights)
-    if model.compiled:
-        copy.compile_from_config(model.get_compile_config())
-    if model.compiled and model.optimizer.built:
+    if not compiled or not model.compiled:
+        return copy
+    copy.compile_from_config(model.get_compile_config())
+    if model.optimizer.built:
         # Built twice, a `LossScaleOptimizer` has its variables twice.
         if not copy.optimizer.built:
             copy.optimizer.build(copy.trainable_variables)

@@ -132,6 +132,10 @@ class HealthLog(keras.callbacks.Callback):
         self._before = None
 
     def on_epoch_end(self, epoch, logs=None):
+        # By all workers: what is read may be summed over them.
+        model = None
+        if self.validation_data is not None:
+            model = _on_one_device(self.model)
         if self._writer is None:
             return
         with self._writer.as_default():
@@ -141,8 +145,8 @@ class HealthLog(keras.callbacks.Callback):
                 {f"epoch/{k}": float(v) for k, v in (logs or {}).items()}, epoch
             )
             self._write_kernels(epoch)
-            if self.validation_data is not None:
-                self._write_answers(epoch)
+            if model is not None:
+                self._write_answers(epoch, model)
         self._writer.flush()
 
     def on_train_end(self, logs=None):
@@ -195,19 +199,19 @@ class HealthLog(keras.callbacks.Callback):
         for number, image in enumerate(images):
             tf.summary.image(f"kernels/column {number}", image[None], epoch)
 
-    def _write_answers(self, epoch):
+    def _write_answers(self, epoch, model):
         import tensorflow as tf
 
         part = validation_part(
-            self.model, self.validation_data, self.most, self.worst, PROBED
+            model, self.validation_data, self.most, self.worst, PROBED
         )
         dead = {
             name: layer.dead_units
-            for name, layer in layer_statistics(self.model, part.probe).items()
+            for name, layer in layer_statistics(model, part.probe).items()
             if layer.dead_units is not None
         }
         _scalars({f"dead_units/{k}": share for k, share in dead.items()}, epoch)
-        found = activations(self.model, part.probe, list(dead))
+        found = activations(model, part.probe, list(dead))
         for name, value in found.items():
             tf.summary.histogram(f"answers/{name}", value, epoch)
         if len(part.images):
@@ -232,6 +236,15 @@ class HealthLog(keras.callbacks.Callback):
         names = self.class_names
         answer, label = (str(names[i] if names else i) for i in (answer, label))
         return f"{answer[:14]} {100 * confidence:.0f} %, not {label[:14]}"
+
+
+def _on_one_device(model):
+    """A copy that one process can ask, where several replicas train it."""
+    if keras.backend.backend() != "tensorflow":
+        return model
+    from keras_alexnet.distribution.conversion import on_one_device
+
+    return on_one_device(model, compiled=False)
 
 
 def _api():

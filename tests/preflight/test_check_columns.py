@@ -40,7 +40,10 @@ def test_they_are_judged_as_one_network(divisor, form):
     assert bool(names[0]) == (divisor == 255)
 
 
-def test_training_on_columns_is_watched(tmp_path):
+@pytest.mark.parametrize(
+    "strategy", ["columns", "mirrored", "mirrored_columns"]
+)
+def test_training_on_devices_is_watched(strategy, tmp_path):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (40, 16, 16, 3)).astype("uint8")
     train(
@@ -49,7 +52,7 @@ def test_training_on_columns_is_watched(tmp_path):
         input_size=99,
         epochs=1,
         batch_size=16,
-        strategy="columns",
+        strategy=strategy,
         callbacks=[HealthLog(tmp_path, [(photos(8), LABELS[:8] % 2)])],
         verbose=0,
     )
