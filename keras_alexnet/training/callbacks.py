@@ -7,6 +7,7 @@ import warnings
 import keras
 from keras import ops
 
+from keras_alexnet.disk import replacing
 from keras_alexnet.models.network import class_count
 from keras_alexnet.training.chief import is_chief
 
@@ -70,7 +71,8 @@ class KeepBest(keras.callbacks.Callback):
         if self.path is None or not is_chief(self.model):
             return
         try:
-            self.model.save_weights(self.path)
+            with replacing(self.path) as temporary:
+                self.model.save_weights(temporary)
         # HDF5 reports a full disk as either.
         except (OSError, RuntimeError) as error:
             warnings.warn(

@@ -159,6 +159,35 @@ def test_a_full_disk_costs_lines_and_no_training(tmp_path):
     ]
 
 
+def test_a_full_disk_leaves_the_best_weights_from_before(tmp_path, monkeypatch):
+    path = tmp_path / "best.weights.h5"
+    model = make_model()
+    keeper = KeepBest(path, monitor="error")
+    keeper.set_model(model)
+    keeper.on_train_begin()
+    keeper.on_epoch_end(0, {"error": 0.5})
+    want = [weight.copy() for weight in model.get_weights()]
+
+    def full(name):
+        with open(name, "wb") as file:
+            file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    model.set_weights([weight + 1 for weight in want])
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "save_weights", full, raising=False)
+        with pytest.warns(UserWarning, match="No space left .* goes on"):
+            keeper.on_epoch_end(1, {"error": 0.4})
+    # Another process, which has seen neither.
+    other = KeepBest(path)
+    other.set_model(model)
+    other.on_train_begin()
+    other.restore()
+    for got, kept in zip(model.get_weights(), want, strict=True):
+        np.testing.assert_array_equal(got, kept)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
 def test_best_weights_that_cannot_be_saved_do_not_end_training(tmp_path):
     model = make_model()
     (tmp_path / "file").write_text("")
