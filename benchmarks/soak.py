@@ -1,6 +1,7 @@
 """Two workers train, are killed again and again, and end as if they were not.
 
     python benchmarks/soak.py --minutes=60 --kill_every=240
+    python benchmarks/soak.py --epochs=150 --kill_every=240
 
 First two processes train on the digits for so many minutes, with a backup
 every few steps and a validation after each epoch, and nobody disturbs them.
@@ -9,7 +10,8 @@ Then two others train for as many epochs, and whenever both have trained for
 `examples/launch_local.py` starts both again. Printed are the resident memory
 of each process over its life, and how far the final weights, losses and
 validation errors of the two trainings are apart: the weights by nothing and
-the rest by rounding, or the script fails.
+the rest by rounding, or the script fails. With `--epochs` both trainings run
+at once.
 """
 
 import collections
@@ -36,7 +38,7 @@ flags.DEFINE_float("kill_every", 240, "Seconds of training, up to a kill.")
 flags.DEFINE_integer("backup_every", 20, "Steps between backups.")
 flags.DEFINE_float("sample_every", 2, "Seconds between samples of memory.")
 flags.DEFINE_string("worker", None, "Be a worker, in this folder.")
-flags.DEFINE_integer("epochs", None, "Of a worker, in place of --minutes.")
+flags.DEFINE_integer("epochs", None, "Of each training; both run at once.")
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 # What a process holds is compared from here on, when graphs are built and
@@ -176,20 +178,24 @@ def kill_again_and_again(folder, launcher):
 
 
 def report_memory(title, folder):
+    """What each process holds at its warm beginning, at quarters, at its end."""
     import numpy as np
 
     print(f"{title}: resident memory of each process, in MB")
-    print("  minutes  at first  at last  most  growth per hour")
+    print("  minutes  first  1/4   1/2   3/4  last  last half, MB per hour")
     for rows in samples(folder).values():
         ages, held = np.array([row[1:] for row in rows]).T
         warm = ages > WARM
-        if warm.sum() < 3:
+        if warm.sum() < 8:
             continue
         ages, held = ages[warm] / 3600, held[warm] / 1e6
-        growth = np.polyfit(ages, held, 1)[0]
+        quarters = np.interp(np.linspace(ages[0], ages[-1], 5), ages, held)
+        late = ages > ages.mean()
+        growth = np.polyfit(ages[late], held[late], 1)[0]
         print(
-            f"  {60 * ages[-1]:7.1f} {held[0]:9.1f} {held[-1]:8.1f} "
-            f"{held.max():5.0f} {growth:16.1f}"
+            f"  {60 * ages[-1]:7.1f} "
+            + " ".join(f"{value:5.0f}" for value in quarters)
+            + f" {growth:14.1f}"
         )
 
 
@@ -229,14 +235,21 @@ def main(_):
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory() as place:
         calm, rough = pathlib.Path(place, "calm"), pathlib.Path(place, "rough")
-        with launched(calm):
-            pass
-        history = (calm / "run" / "history.csv").read_text()
-        epochs = len(history.splitlines()) - 1
-        start = time.monotonic()
-        with launched(rough, f"--epochs={epochs}") as launcher:
-            kills = kill_again_and_again(rough, launcher)
-        minutes = (time.monotonic() - start) / 60
+        with contextlib.ExitStack() as ends:
+            epochs = FLAGS.epochs
+            if epochs is None:
+                with launched(calm):
+                    pass
+                history = (calm / "run" / "history.csv").read_text()
+                epochs = len(history.splitlines()) - 1
+            else:
+                ends.enter_context(launched(calm, f"--epochs={epochs}"))
+            start = time.monotonic()
+            with launched(rough, f"--epochs={epochs}") as launcher:
+                kills = kill_again_and_again(rough, launcher)
+            minutes = (time.monotonic() - start) / 60
+        if not kills:
+            sys.exit("The training ended before the first kill.")
         print(machine(), "; load", os.getloadavg()[0])
         print(
             f"{epochs} epochs with two workers; {kills} kills in "
