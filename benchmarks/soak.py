@@ -178,7 +178,7 @@ def kill_again_and_again(folder, launcher):
 
 
 def report_memory(title, folder):
-    """What each process holds at its warm beginning, at quarters, at its end."""
+    """What each process holds when it is warm, at quarters, and at last."""
     import numpy as np
 
     print(f"{title}: resident memory of each process, in MB")
