@@ -78,13 +78,13 @@ def to_grouped(model):
     return copy_state(model, grouped(model))
 
 
-def on_one_device(model, compiled=True):
+def on_one_device(model, optimizer=True):
     """Makes an ordinary model of a trained one, to save and to evaluate it.
 
     Args:
         model: A `keras.Model` of any strategy.
-        compiled: Boolean. Whether the copy is compiled as the model is, with
-            the state of its optimizer. Defaults to `True`.
+        optimizer: Boolean. Whether the copy can go on training: compiled as
+            the model is, with the state of its optimizer. Defaults to `True`.
 
     Returns:
         A grouped model on the first device; `model` itself if it was built
@@ -100,10 +100,10 @@ def on_one_device(model, compiled=True):
     if not columns and not _has_strategy(model):
         return model
     copy = grouped(model) if columns else keras.models.clone_model(model)
-    if columns and compiled:
+    if columns and optimizer:
         return copy_state(model, copy)
     transfer(model.weights, copy.weights)
-    if not compiled or not model.compiled:
+    if not optimizer or not model.compiled:
         return copy
     copy.compile_from_config(model.get_compile_config())
     if model.optimizer.built:

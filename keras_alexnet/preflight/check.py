@@ -20,6 +20,7 @@ from keras_alexnet.preflight.responses import responses
 from keras_alexnet.preflight.signals import norm_findings
 from keras_alexnet.preflight.signals import signal_findings
 from keras_alexnet.preflight.windows import window_findings
+from keras_alexnet.undivided import undivided
 
 
 def check(model, data, source=None, examples=1000):
@@ -42,7 +43,8 @@ def check(model, data, source=None, examples=1000):
 
     Args:
         model: A functional `keras.Model` of classes. Of several outputs the
-            first is looked at, as with `GoogLeNet`.
+            first is looked at, as with `GoogLeNet`. Under a strategy a copy on
+            one device is looked at; call it on every worker.
         data: A `TrainingData`, a dataset or another iterable of batches of
             images and labels, or one such batch. An iterator loses its first
             batch.
@@ -72,6 +74,7 @@ def check(model, data, source=None, examples=1000):
     """
     start = time.monotonic()
     _check_arguments(model, examples)
+    model = undivided(model)
     source = source or getattr(data, "source", None)
     images, labels = _first_batch(data)
     _check_size(model, images)

@@ -75,7 +75,9 @@ def responses(model, images):
         tensors["norm"] = norms[0].input
     images = images[: _how_many(tensors.values())]
     tensors["outputs"] = model.outputs[0]
-    found = _values(model, tensors, keras.ops.cast(images, "float32"))
+    probe = keras.Model(model.inputs, tensors)
+    answers = probe(keras.ops.cast(images, "float32"), training=False)
+    found = {name: _array(tensor) for name, tensor in answers.items()}
 
     def named(prefix):
         return {
@@ -113,28 +115,6 @@ def _rectifies(layer):
 def _how_many(tensors):
     each = sum(math.prod(filter(None, x.shape[1:])) for x in tensors)
     return min(MOST_IMAGES, max(2, MOST_VALUES // max(each, 1)))
-
-
-def _values(model, tensors, batch):
-    """Arrays of some tensors of a model, by name, of one replica."""
-    if keras.backend.backend() != "tensorflow":
-        found = keras.Model(model.inputs, tensors)(batch, training=False)
-        return {name: _array(value) for name, value in found.items()}
-    import tensorflow as tf
-
-    strategy = model.distribute_strategy
-    run = strategy.run
-    if strategy is not tf.distribute.get_strategy():
-        # TensorFlow warns of replicas that run eagerly.
-        run = tf.function(strategy.run)
-    with strategy.scope():
-        probe = keras.Model(model.inputs, tensors)
-        # Columns of several replicas are divided among devices in a replica.
-        found = run(probe, (batch,), {"training": False})
-    return {
-        name: _array(strategy.experimental_local_results(value)[0])
-        for name, value in found.items()
-    }
 
 
 def _array(tensor):

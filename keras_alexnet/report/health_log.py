@@ -12,6 +12,7 @@ from keras_alexnet.report.pictures import captioned
 from keras_alexnet.report.pictures import kernel_mosaics
 from keras_alexnet.report.validation_part import validation_part
 from keras_alexnet.training.chief import is_chief
+from keras_alexnet.undivided import undivided
 
 # Images by whose answers layers are judged.
 PROBED = 64
@@ -135,7 +136,7 @@ class HealthLog(keras.callbacks.Callback):
         # By all workers: what is read may be summed over them.
         model = None
         if self.validation_data is not None:
-            model = _on_one_device(self.model)
+            model = undivided(self.model)
         if self._writer is None:
             return
         with self._writer.as_default():
@@ -236,15 +237,6 @@ class HealthLog(keras.callbacks.Callback):
         names = self.class_names
         answer, label = (str(names[i] if names else i) for i in (answer, label))
         return f"{answer[:14]} {100 * confidence:.0f} %, not {label[:14]}"
-
-
-def _on_one_device(model):
-    """A copy that one process can ask, where several replicas train it."""
-    if keras.backend.backend() != "tensorflow":
-        return model
-    from keras_alexnet.distribution.conversion import on_one_device
-
-    return on_one_device(model, compiled=False)
 
 
 def _api():

@@ -15,6 +15,8 @@ from small_networks import small  # noqa: E402
 
 from keras_alexnet import train  # noqa: E402
 from keras_alexnet.distribution import strategy_from_name  # noqa: E402
+from keras_alexnet.models import PAPER  # noqa: E402
+from keras_alexnet.models import with_width  # noqa: E402
 from keras_alexnet.preflight import check  # noqa: E402
 from keras_alexnet.report import HealthLog  # noqa: E402
 
@@ -38,6 +40,16 @@ def test_they_are_judged_as_one_network(divisor, form):
         names.append([f.name for f in check(model, batch).findings])
     assert names[0] == names[1]
     assert bool(names[0]) == (divisor == 255)
+
+
+def test_layers_of_columns_are_looked_at():
+    """Of two channels in each column, norm1 sees both from anywhere."""
+    with strategy_from_name("columns").scope():
+        model = build(with_width(PAPER, 0.05), include_preprocessing=True)
+    size = model.input_shape[1]
+    images = np.random.default_rng(0).uniform(0, 255, (8, size, size, 3))
+    found = check(model, (images, LABELS[:8]))
+    assert "norm1: a window of 5 channels holds all 2" in str(found)
 
 
 @pytest.mark.parametrize(
