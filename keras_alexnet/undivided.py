@@ -1,5 +1,7 @@
 """A model that one process can ask, whatever strategy trains it."""
 
+import random
+
 import keras
 
 
@@ -27,4 +29,9 @@ def undivided(model):
     # Imported here: it imports TensorFlow, which other backends need not have.
     from keras_alexnet.distribution.conversion import on_one_device
 
-    return on_one_device(model, optimizer=False)
+    # The copy's layers draw seeds that they do not need.
+    state = random.getstate()
+    try:
+        return on_one_device(model, optimizer=False)
+    finally:
+        random.setstate(state)

@@ -97,7 +97,7 @@ def on_one_device(model, optimizer=True):
     True
     """
     columns = has_columns(model)
-    if not columns and not _has_strategy(model):
+    if not columns and not has_strategy(model):
         return model
     copy = grouped(model) if columns else keras.models.clone_model(model)
     if columns and optimizer:
@@ -114,5 +114,18 @@ def on_one_device(model, optimizer=True):
     return copy
 
 
-def _has_strategy(model):
+def has_strategy(model):
+    """Whether a model was built under a strategy other than the current one.
+
+    Args:
+        model: A `keras.Model`.
+
+    Returns:
+        Boolean.
+
+    Example:
+
+    >>> has_strategy(keras.Sequential([keras.layers.Dense(1)]))
+    False
+    """
     return model.distribute_strategy is not tf.distribute.get_strategy()

@@ -2,11 +2,13 @@
 
 import contextlib
 import dataclasses
+import gc
 import importlib.util
 import pathlib
 
 import keras
 
+from keras_alexnet.distribution.conversion import has_strategy
 from keras_alexnet.distribution.workers import WorkersAgree
 from keras_alexnet.models.network import class_count
 from keras_alexnet.training.backup import ResumableBackup
@@ -187,6 +189,8 @@ def fit(
             callbacks = [*callbacks, backup, _SayWhereResumed(backup, verbose)]
             if has_workers(model):
                 callbacks.append(WorkersAgree())
+        if keras.backend.backend() == "tensorflow" and has_strategy(model):
+            callbacks = [*callbacks, _FreeGraphs()]
         return model.fit(
             data.dataset,
             epochs=epochs,
@@ -226,6 +230,18 @@ def compile_by(recipe, model, jit_compile="auto"):
             metrics=[TopKError(k) for k in (1, 5) if k < classes],
             jit_compile=jit_compile,
         )
+
+
+class _FreeGraphs(keras.callbacks.Callback):
+    """Frees the graphs that Keras has made for an epoch under a strategy.
+
+    It makes iterators over replicas anew in each epoch. Their graphs are in
+    reference cycles, of so few objects that Python rarely looks for them, but
+    each epoch's hold a megabyte or two.
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        gc.collect()
 
 
 class _SayWhereResumed(keras.callbacks.Callback):

@@ -1,4 +1,5 @@
 import dataclasses
+import gc
 import shutil
 
 import keras
@@ -140,6 +141,42 @@ def test_a_model_of_a_strategy_is_trained_in_its_scope(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run("b", [At(STEPS + 1, interrupt)])
     assert (state(run("b")) == state(want)).all()
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="about tf.distribute"
+)
+def test_graphs_of_past_epochs_are_freed_under_a_strategy():
+    import tensorflow as tf
+
+    class Count(keras.callbacks.Callback):
+        found = []
+
+        def on_epoch_begin(self, epoch, logs=None):
+            names = [type(x).__name__ for x in gc.get_objects()]
+            self.found.append(names.count("FuncGraph"))
+
+    strategy = tf.distribute.MirroredStrategy(
+        ["/CPU:0", "/CPU:1"], tf.distribute.ReductionToOneDevice()
+    )
+    with strategy.scope():
+        model = make_model()
+    data, count = Data(), Count()
+    # Else Python would free them now and then.
+    gc.disable()
+    try:
+        fit(
+            model,
+            SMALL_DATA_RECIPE,
+            data,
+            data.dataset,
+            epochs=5,
+            callbacks=[count],
+            verbose=0,
+        )
+    finally:
+        gc.enable()
+    assert count.found[-1] <= count.found[1]
 
 
 def test_a_log_without_a_backup_is_begun_anew(tmp_path):
