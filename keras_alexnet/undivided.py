@@ -12,8 +12,8 @@ def undivided(model):
     processes; layers of columns have other names.
 
     Args:
-        model: A `keras.Model`, on any backend. Some of its variables may be
-            summed over all workers when they are read, so call it on each.
+        model: A `keras.Model`, on any backend. Of several workers each reads
+            the weights of its own, so one may call it alone.
 
     Returns:
         A `keras.Model`. A copy has the weights of now.

@@ -96,21 +96,15 @@ def on_one_device(model, optimizer=True):
     >>> on_one_device(model) is model
     True
     """
-    columns = has_columns(model)
-    if not columns and not has_strategy(model):
+    if has_columns(model):
+        copy = grouped(model)
+    elif has_strategy(model):
+        copy = keras.models.clone_model(model)
+    else:
         return model
-    copy = grouped(model) if columns else keras.models.clone_model(model)
-    if columns and optimizer:
+    if optimizer:
         return copy_state(model, copy)
     transfer(model.weights, copy.weights)
-    if not optimizer or not model.compiled:
-        return copy
-    copy.compile_from_config(model.get_compile_config())
-    if model.optimizer.built:
-        # Built twice, a `LossScaleOptimizer` has its variables twice.
-        if not copy.optimizer.built:
-            copy.optimizer.build(copy.trainable_variables)
-        transfer(model.optimizer.variables, copy.optimizer.variables)
     return copy
 
 

@@ -44,7 +44,7 @@ def check(model, data, source=None, examples=1000):
     Args:
         model: A functional `keras.Model` of classes. Of several outputs the
             first is looked at, as with `GoogLeNet`. Under a strategy a copy on
-            one device is looked at; call it on every worker.
+            one device is looked at.
         data: A `TrainingData`, a dataset or another iterable of batches of
             images and labels, or one such batch. An iterator loses its first
             batch.

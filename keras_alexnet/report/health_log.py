@@ -133,10 +133,6 @@ class HealthLog(keras.callbacks.Callback):
         self._before = None
 
     def on_epoch_end(self, epoch, logs=None):
-        # By all workers: what is read may be summed over them.
-        model = None
-        if self.validation_data is not None:
-            model = undivided(self.model)
         if self._writer is None:
             return
         with self._writer.as_default():
@@ -146,8 +142,8 @@ class HealthLog(keras.callbacks.Callback):
                 {f"epoch/{k}": float(v) for k, v in (logs or {}).items()}, epoch
             )
             self._write_kernels(epoch)
-            if model is not None:
-                self._write_answers(epoch, model)
+            if self.validation_data is not None:
+                self._write_answers(epoch)
         self._writer.flush()
 
     def on_train_end(self, logs=None):
@@ -200,9 +196,10 @@ class HealthLog(keras.callbacks.Callback):
         for number, image in enumerate(images):
             tf.summary.image(f"kernels/column {number}", image[None], epoch)
 
-    def _write_answers(self, epoch, model):
+    def _write_answers(self, epoch):
         import tensorflow as tf
 
+        model = undivided(self.model)
         part = validation_part(
             model, self.validation_data, self.most, self.worst, PROBED
         )
