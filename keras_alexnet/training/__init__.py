@@ -15,6 +15,7 @@ from keras_alexnet.training.family_recipes import VGG_RECIPE as VGG_RECIPE
 from keras_alexnet.training.family_recipes import ZFNET_RECIPE as ZFNET_RECIPE
 from keras_alexnet.training.fit import fit as fit
 from keras_alexnet.training.fit import make_schedule as make_schedule
+from keras_alexnet.training.losses import LabelCrossentropy as LabelCrossentropy
 from keras_alexnet.training.metrics import TopKError as TopKError
 from keras_alexnet.training.optimizer import AlexNetSGD as AlexNetSGD
 from keras_alexnet.training.presets import CODE_2012_RECIPE as CODE_2012_RECIPE

@@ -21,6 +21,7 @@ from keras_alexnet.training.chief import has_workers
 from keras_alexnet.training.chief import is_chief
 from keras_alexnet.training.follows import check_data
 from keras_alexnet.training.follows import check_follows
+from keras_alexnet.training.losses import LabelCrossentropy
 from keras_alexnet.training.metrics import TopKError
 from keras_alexnet.training.presets import resolve_recipe
 from keras_alexnet.training.run_directory import run_directory
@@ -224,8 +225,8 @@ def compile_by(recipe, model, jit_compile="auto"):
     with _scope(model):
         model.compile(
             recipe.optimizer(),
-            keras.losses.SparseCategoricalCrossentropy(
-                from_logits=_gives_logits(model)
+            LabelCrossentropy(
+                recipe.label_smoothing, from_logits=_gives_logits(model)
             ),
             metrics=[TopKError(k) for k in (1, 5) if k < classes],
             jit_compile=jit_compile,

@@ -29,6 +29,7 @@ RANGES = {
     "bias_multiplier": (lambda x: 0 <= x < math.inf, "0 or more"),
     "color_sigma": (lambda x: 0 <= x < math.inf, "0 or more"),
     "warmup_epochs": (lambda x: 0 <= x < math.inf, "0 or more"),
+    "label_smoothing": (lambda x: 0 <= x < 1, "in [0, 1)"),
 }
 
 
@@ -77,6 +78,8 @@ class Recipe:
         scales: Pair of the least and the largest shorter side to which an
             image is scaled before it is cropped, in sides of the crop;
             `None` for one size.
+        label_smoothing: Share of the label that is spread over all classes,
+            see `LabelCrossentropy`.
 
     Raises:
         ValueError: If a value is out of its range; the message names the
@@ -127,6 +130,8 @@ class Recipe:
     power: float | None = None
     # Section 2: all images are scaled to 256 pixels.
     scales: tuple | None = None
+    # The paper's labels are sure of themselves.
+    label_smoothing: float = 0.0
 
     def __str__(self):
         return describe(self)

@@ -41,6 +41,7 @@ def test_the_papers_values():
         "weight_decays": (),
         "power": None,
         "scales": None,
+        "label_smoothing": 0.0,
     }
 
 
@@ -112,6 +113,7 @@ def test_preparing_twice_is_preparing_once():
         ("multipliers", (("fc8", -1),), "pairs of a layer's name and a"),
         ("warmup_epochs", 1.0, 'is of the schedule "cosine"'),
         ("weight_decays", (("fc8", -1),), "pairs of a layer's name and a"),
+        ("label_smoothing", 1.0, r"in \[0, 1\)"),
     ],
 )
 def test_values_out_of_their_range(field, value, wanted):

@@ -1,0 +1,69 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_alexnet.training import LabelCrossentropy
+from keras_alexnet.training import Recipe
+from keras_alexnet.training.fit import compile_by
+
+LABELS = np.array([2, 0, 1])
+
+
+def scores():
+    return np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+
+
+def probabilities():
+    powers = np.exp(scores())
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.75])
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_it_is_kerass_of_one_hot_vectors(smoothing, from_logits):
+    y_pred = scores() if from_logits else probabilities()
+    found = LabelCrossentropy(smoothing, from_logits)(LABELS, y_pred)
+    wanted = keras.losses.CategoricalCrossentropy(
+        from_logits, label_smoothing=smoothing
+    )(np.eye(4)[LABELS], y_pred)
+    assert float(found) == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_by_hand():
+    p = probabilities()
+    right = -np.log(p[np.arange(3), LABELS])
+    spread = -np.log(p).mean(axis=1)
+    loss = LabelCrossentropy(0.3, reduction="none")
+    found = keras.ops.convert_to_numpy(loss(LABELS[:, None], p))
+    np.testing.assert_allclose(found, 0.7 * right + 0.3 * spread, rtol=1e-5)
+
+
+def test_a_probability_of_zero_has_a_finite_cost():
+    sure = np.eye(4, dtype="float32")[LABELS]
+    assert np.isfinite(float(LabelCrossentropy(0.1)(LABELS, sure)))
+
+
+def test_out_of_its_range():
+    for wrong in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match=r"in \[0, 1\). Received: label_"):
+            LabelCrossentropy(wrong)
+
+
+def test_it_is_saved():
+    loss = LabelCrossentropy(0.2, from_logits=True)
+    config = keras.saving.serialize_keras_object(loss)
+    again = keras.saving.deserialize_keras_object(config)
+    assert (again.label_smoothing, again.from_logits) == (0.2, True)
+
+
+@pytest.mark.parametrize("activation", ["softmax", None])
+def test_a_recipe_trains_by_it(activation):
+    inputs = keras.Input((4,))
+    outputs = keras.layers.Activation(activation or "linear")(inputs)
+    model = keras.Model(inputs, outputs)
+    compile_by(Recipe(label_smoothing=0.25), model)
+    found = model.evaluate(scores(), LABELS, verbose=0)[0]
+    wanted = keras.losses.CategoricalCrossentropy(label_smoothing=0.25)(
+        np.eye(4)[LABELS], probabilities()
+    )
+    assert found == pytest.approx(float(wanted), rel=1e-5)
