@@ -11,6 +11,14 @@ changes, and for a result that means something:
     python examples/ablate.py --dataset=imagenette/160px-v2 --seeds=5
     python examples/ablate.py --study=scaling --dataset=imagenette/160px-v2
 
+Any other values can be compared as well. `--change` is of the baseline, and
+each `--variant` is a network beside it. What is chosen in this way should be
+judged by images that are held out:
+
+    python examples/ablate.py --holdout=0.1 --split=holdout \\
+        --change=dropout=0.4 \\
+        --variant="dropout=0.3" --variant="dropout=0.3 label_smoothing=0.1"
+
 A study that is interrupted goes on when it is started again with the same
 `--output`.
 """
@@ -27,6 +35,7 @@ from absl import app
 from absl import flags
 
 from keras_alexnet.studies import CHANGES
+from keras_alexnet.studies import Change
 from keras_alexnet.studies import Experiment
 from keras_alexnet.studies import run_ablation
 from keras_alexnet.studies import run_scaling
@@ -44,6 +53,7 @@ shared_flags.define_holdout(
 shared_flags.define_architecture("The baseline.", DIGITS)
 shared_flags.define_width(DIGITS)
 shared_flags.define_recipe(DIGITS)
+shared_flags.define_changes()
 shared_flags.define_mixed_precision()
 shared_flags.define_output("runs/ablate")
 flags.DEFINE_enum(
@@ -53,7 +63,14 @@ flags.DEFINE_multi_enum(
     "changes",
     None,
     [change.name for change in CHANGES],
-    "Names of the changes to study, by default all.",
+    "Names of the changes to study; by default all, or none beside --variant.",
+)
+flags.DEFINE_multi_string(
+    "variant",
+    [],
+    "Fields of the architecture or the recipe with other values than the "
+    "baseline's, name=value with spaces between them; may be given several "
+    "times.",
 )
 flags.DEFINE_multi_float(
     "shares",
@@ -78,14 +95,42 @@ def report(name, run):
     print(f"{name}, seed {run.seed}: {error}", flush=True)
 
 
+def studied(architecture, recipe):
+    """List of `Change`: those that the flags name."""
+    wanted = FLAGS.changes
+    if wanted is None:
+        wanted = [] if FLAGS.variant else [c.name for c in CHANGES]
+    return [
+        *(change for change in CHANGES if change.name in wanted),
+        *(variant(text, architecture, recipe) for text in FLAGS.variant),
+    ]
+
+
+def variant(text, architecture, recipe):
+    """The `Change` that a `--variant` describes."""
+
+    def changed(*parts):
+        return shared_flags.changed(*parts, flag="variant", texts=text.split())
+
+    # What is wrong with it is found here, before anything is trained.
+    changed(architecture, recipe)
+    return Change(
+        text,
+        lambda prepared: changed(prepared, recipe)[0],
+        lambda chosen: changed(architecture, chosen)[1],
+    )
+
+
 def main(_):
     # TensorFlow warns of every function that it traces again, and each new
     # network needs that.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     shared_flags.set_precision()
     output = pathlib.Path(FLAGS.output)
-    recipe = shared_flags.recipe(DIGITS)
-    architecture = shared_flags.architecture(DIGITS)
+    architecture, recipe = shared_flags.changed(
+        shared_flags.architecture(DIGITS), shared_flags.recipe(DIGITS)
+    )
+    changes = studied(architecture, recipe)
 
     experiment = Experiment(
         shared_flags.source(),
@@ -100,7 +145,7 @@ def main(_):
             experiment,
             architecture,
             recipe,
-            [c for c in CHANGES if c.name in (FLAGS.changes or [c.name])],
+            changes,
             seeds=range(FLAGS.seeds),
             on_run=report,
         )

@@ -212,26 +212,29 @@ def define_changes():
     )
 
 
-def changed(*parts):
+def changed(*parts, flag="change", texts=None):
     """Dataclasses with the values that `--change` gives to their fields.
 
     Args:
         *parts: Dataclasses, such as an `Architecture` and a `Recipe`. A field
             that several of them have is changed in each.
+        flag: String, the flag that an error names. Defaults to `"change"`.
+        texts: List of strings, such as `"dropout=0.3"`. Defaults to those of
+            `--change`.
 
     Returns:
         Tuple of dataclasses.
     """
     names = [{field.name for field in dataclasses.fields(p)} for p in parts]
     changes = [{} for _ in parts]
-    for change in FLAGS.change:
+    for change in FLAGS.change if texts is None else texts:
         name, equals, text = change.partition("=")
         owners = [
             own for own, n in zip(changes, names, strict=True) if name in n
         ]
         if not (equals and owners):
             raise app.UsageError(
-                f"--change={change} must be name=value, and name one of "
+                f"--{flag}={change} must be name=value, and name one of "
                 f"{', '.join(sorted(set().union(*names)))}."
             )
         for own in owners:

@@ -53,6 +53,31 @@ def check_types(instance):
             )
 
 
+def check_dropout(instance, *names):
+    """Refuses shares of dropped units that leave no unit, or are none.
+
+    Args:
+        instance: Of a dataclass.
+        *names: Names of fields.
+
+    Raises:
+        ValueError: If a value is not in [0, 1).
+
+    Example:
+
+    >>> import types
+    >>> check_dropout(types.SimpleNamespace(dropout=30), "dropout")
+    Traceback (most recent call last):
+    ValueError: `dropout` must be in [0, 1). Received: dropout=30
+    """
+    for name in names:
+        value = getattr(instance, name)
+        if not 0 <= value < 1:
+            raise ValueError(
+                f"`{name}` must be in [0, 1). Received: {name}={value}"
+            )
+
+
 def _is(value, classes):
     # A boolean counts as an integer in Python.
     if isinstance(value, bool) and classes is not KINDS[bool][0]:

@@ -107,6 +107,45 @@ def test_a_killed_search_repeats_nothing(tmp_path):
 
 
 @pytest.mark.slow
+def test_variants_are_rows_beside_the_baseline(tmp_path):
+    better = "dropout=0.2 label_smoothing=0.1"
+    printed = finish(
+        start(
+            "ablate.py",
+            "--change=dropout=0.3",
+            "--variant=dropout=0.3",
+            f"--variant={better}",
+            "--holdout=0.2",
+            "--split=holdout",
+            "--seeds=1",
+            f"--output={tmp_path}",
+        )
+    )
+    assert 'split "holdout", n = 287' in printed
+    with open(tmp_path / "ablation.csv", newline="") as file:
+        rows = {row["change"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["baseline", "dropout=0.3", better]
+    assert "the baseline is like this" in rows["dropout=0.3"]["reason"]
+    assert rows[better]["n"] == "1"
+    settings = [
+        json.loads(path.read_text())
+        for path in tmp_path.glob("runs/*/run.json")
+    ]
+    assert sorted(s["architecture"]["dropout"] for s in settings) == [0.2, 0.3]
+    smoothing = [s["recipe"]["label_smoothing"] for s in settings]
+    assert sorted(smoothing) == [0.0, 0.1]
+
+
+@pytest.mark.slow
+def test_a_variant_that_cannot_be_ends_before_the_baseline(tmp_path):
+    process = start("ablate.py", "--variant=dropout=2", f"--output={tmp_path}")
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode
+    assert "`dropout` must be in [0, 1). Received: dropout=2" in errors
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
 def test_ablation_and_scaling_share_their_baseline(tmp_path):
     flags = ("--changes=no LRN", "--changes=no dropout", "--seeds=2")
     output = f"--output={tmp_path}"

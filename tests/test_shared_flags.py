@@ -81,6 +81,15 @@ def test_changes_of_the_architecture_and_the_recipe(shared):
     )
 
 
+def test_changes_that_another_flag_has(shared):
+    texts = ["dropout=0", "label_smoothing=0.1"]
+    network, recipe = shared.changed(PAPER, PAPER_RECIPE, texts=texts)
+    assert difference(PAPER, network) == "dropout: 0.5 -> 0"
+    assert difference(PAPER_RECIPE, recipe) == "label_smoothing: 0.0 -> 0.1"
+    with pytest.raises(app.UsageError, match="^--variant=drop must be name="):
+        shared.changed(PAPER, flag="variant", texts=["drop"])
+
+
 @pytest.mark.parametrize(
     "change", ["dropout", "drop_out=0.3", "=0.3", "lrn_k 2"]
 )

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import math
 import pathlib
 
 from keras_alexnet.studies.caffenet_benchmark import OTHERS_EFFECTS
@@ -138,17 +139,20 @@ def _percent(value):
 def _cells(record):
     ours = ""
     if record["n"]:
-        ours = (
-            f"{record['top1_error']:5.2f} ± "
-            f"{record['top1_standard_error']:.2f} ({record['n']})"
-        )
+        error = record["top1_standard_error"]
+        # One network has no spread.
+        spread = f" ± {error:.2f}" if record["n"] > 1 else ""
+        ours = f"{record['top1_error']:5.2f}{spread} ({record['n']})"
     notes = [record["reason"]]
     if record["top1_difference"] is not None:
-        notes.append(
-            f"{record['top1_difference']:+6.2f} "
-            f"({record['top1_low']:+.2f} to {record['top1_high']:+.2f})"
-        )
-        notes.append("contains 0" if record["contains_zero"] else "")
+        notes.append(f"{record['top1_difference']:+6.2f}")
+        if math.isfinite(record["top1_low"]):
+            notes.append(
+                f"({record['top1_low']:+.2f} to {record['top1_high']:+.2f})"
+            )
+            notes.append("contains 0" if record["contains_zero"] else "")
+        else:
+            notes.append("(one pair: no interval)")
     if record["failed"]:
         notes.append(f"{record['failed']} failed")
     note = " ".join(filter(None, notes))

@@ -108,6 +108,8 @@ def test_resolve():
         ({"columns": 0}, "`columns` must be 1 or more"),
         ({"columns": "two"}, "`columns` must be an integer"),
         ({"dropout": "0.3"}, "`dropout` must be a number"),
+        ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\)"),
+        ({"dropout": 30}, r"`dropout` must be in \[0, 1\)"),
         ({"lrn_n": None}, "`lrn_n` must be an integer"),
         ({"filters": 96}, "`filters` must be a tuple"),
         ({"columns": 5}, "width of conv1 must be divisible .* columns=5"),

@@ -302,6 +302,7 @@ def test_what_needs_a_chain_of_layers_says_so():
     "changes, message",
     [
         ({"norms": ("norm3",)}, "`norms` must be of"),
+        ({"auxiliary_dropout": 1.5}, r"`auxiliary_dropout` must be in \[0"),
         ({"stem": (64, 64)}, "`stem` must have three"),
         ({"modules": (("3a", 1),)}, "`modules` must hold a name and six"),
         ({"pools_after": ("6a",)}, "`pools_after` must name modules"),

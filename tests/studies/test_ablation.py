@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import math
+import re
 
 import pytest
 
@@ -121,6 +122,8 @@ def test_failed_seeds_are_counted(landscape, tiny, recipe):
     # One pair says nothing about chance.
     assert found["top1_high"] == math.inf
     assert found["contains_zero"] is True
+    assert re.search(r"no dropout +\d\d\.\d\d \(1\)", str(ablation))
+    assert "(one pair: no interval)" in str(ablation)
     found = record(ablation, "tanh for ReLU")
     assert (found["n"], found["failed"]) == (0, 3)
     assert "3 failed" in str(ablation)
