@@ -1,5 +1,6 @@
-"""The types of a dataclass's fields, which Python does not look at."""
+"""Fields of dataclasses: their types and ranges, and what they tell apart."""
 
+import dataclasses
 import numbers
 import typing
 
@@ -13,6 +14,9 @@ KINDS = {
     # What was read from JSON holds lists.
     tuple: ((tuple, list), "a tuple"),
 }
+
+# Metadata of a field that a dataclass of an earlier version did not have.
+ADDED_LATER = {"added": "later"}
 
 
 def check_types(instance):
@@ -76,6 +80,39 @@ def check_dropout(instance, *names):
             raise ValueError(
                 f"`{name}` must be in [0, 1). Received: {name}={value}"
             )
+
+
+def settings_of(instance):
+    """The fields of a dataclass, to tell trainings apart by.
+
+    What was trained before a field was added was trained with its default. So
+    a field with `metadata=ADDED_LATER` is among the settings only where it has
+    another value, and a training from before is found again.
+
+    Args:
+        instance: Of a dataclass.
+
+    Returns:
+        Dict from names to values.
+
+    Example:
+
+    >>> import dataclasses
+    >>> @dataclasses.dataclass
+    ... class Recipe:
+    ...     epochs: int = 90
+    ...     smoothing: float = dataclasses.field(
+    ...         default=0.0, metadata=ADDED_LATER
+    ...     )
+    >>> settings_of(Recipe()), settings_of(Recipe(smoothing=0.1))
+    ({'epochs': 90}, {'epochs': 90, 'smoothing': 0.1})
+    """
+    settings = dataclasses.asdict(instance)
+    for field in dataclasses.fields(instance):
+        if field.metadata == ADDED_LATER:
+            if settings[field.name] == field.default:
+                del settings[field.name]
+    return settings
 
 
 def _is(value, classes):

@@ -3,7 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from keras_alexnet.fields import ADDED_LATER
+from keras_alexnet.fields import check_dropout
 from keras_alexnet.fields import check_types
+from keras_alexnet.fields import settings_of
+from keras_alexnet.training import Recipe
 
 
 @dataclasses.dataclass
@@ -48,3 +52,24 @@ def test_values_of_another_type(name, value, message):
     with pytest.raises(ValueError) as raised:
         check_types(Fields(**{name: value}))
     assert str(raised.value).startswith(message)
+
+
+@dataclasses.dataclass
+class Later:
+    epochs: int = 90
+    smoothing: float = dataclasses.field(default=0.0, metadata=ADDED_LATER)
+
+
+def test_settings_of_a_training_from_before_a_field_was_added():
+    assert settings_of(Later(epochs=3)) == {"epochs": 3}
+    assert settings_of(Later(smoothing=0.1)) == {"epochs": 90, "smoothing": 0.1}
+    settings = settings_of(Recipe())
+    assert "label_smoothing" not in settings
+    # A field that was always there stays, also with its default.
+    assert settings["flip"] is True
+
+
+@pytest.mark.parametrize("value", [-0.1, 1, 30, float("nan")])
+def test_dropout_out_of_its_range(value):
+    with pytest.raises(ValueError, match=r"`rate` must be in \[0, 1\)"):
+        check_dropout(Fields(rate=value), "rate")

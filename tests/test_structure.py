@@ -88,6 +88,7 @@ ALLOWED = {
         "keras",
         "numpy",
         "disk",
+        "fields",
         "models",
         "data",
         "evaluation",

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from keras_alexnet.data.source import Source
+from keras_alexnet.fields import settings_of
 from keras_alexnet.models.build_network import build_network
 from keras_alexnet.studies.run_files import Run
 from keras_alexnet.studies.run_files import is_failure
@@ -171,7 +172,7 @@ class Experiment:
             String of 8 characters.
         """
         details = [
-            dataclasses.asdict(x) if dataclasses.is_dataclass(x) else x
+            settings_of(x) if dataclasses.is_dataclass(x) else x
             for x in details
         ]
         return setting_key({"details": details, **self._common_setting()})[:8]
@@ -180,9 +181,7 @@ class Experiment:
         """All that the result depends on."""
         parts = {"architecture": architecture, "recipe": recipe}
         parts = {
-            name: dataclasses.asdict(x)
-            for name, x in parts.items()
-            if x is not None
+            name: settings_of(x) for name, x in parts.items() if x is not None
         }
         for part in parts.values():
             # Names have no influence, and the size is the experiment's.

@@ -10,6 +10,7 @@ import keras
 
 from keras_alexnet.distribution.conversion import has_strategy
 from keras_alexnet.distribution.workers import WorkersAgree
+from keras_alexnet.fields import settings_of
 from keras_alexnet.models.network import class_count
 from keras_alexnet.training.backup import ResumableBackup
 from keras_alexnet.training.before_training import before_training
@@ -271,14 +272,14 @@ class _SayWhereResumed(keras.callbacks.Callback):
 def _settings(model, recipe, data, epochs, more):
     """All that a training depends on, for its directory to remember."""
     architecture = getattr(model, "architecture", None)
-    asked = dataclasses.asdict(recipe)
+    asked = settings_of(recipe)
     if recipe.schedule in ENDLESS:
         # More epochs only go on with what was done.
         del asked["epochs"]
     else:
         asked["epochs"] = epochs
     return {
-        "architecture": architecture and dataclasses.asdict(architecture),
+        "architecture": architecture and settings_of(architecture),
         "classes": class_count(model),
         "recipe": asked,
         "data": getattr(data, "settings", None),

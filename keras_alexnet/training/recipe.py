@@ -4,6 +4,7 @@ import dataclasses
 import math
 import numbers
 
+from keras_alexnet.fields import ADDED_LATER
 from keras_alexnet.fields import check_types
 from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
 from keras_alexnet.models.difference import describe
@@ -131,7 +132,9 @@ class Recipe:
     # Section 2: all images are scaled to 256 pixels.
     scales: tuple | None = None
     # The paper's labels are sure of themselves.
-    label_smoothing: float = 0.0
+    label_smoothing: float = dataclasses.field(
+        default=0.0, metadata=ADDED_LATER
+    )
 
     def __str__(self):
         return describe(self)
