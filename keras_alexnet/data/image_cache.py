@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_alexnet.autotuning import parallel_calls
 from keras_alexnet.autotuning import without_autotuning
+from keras_alexnet.data.lookup import own_variable
 from keras_alexnet.disk import replacing
 
 
@@ -21,8 +22,7 @@ def keep_in_memory(load, count, shape):
     Returns:
         Function that looks a result up.
     """
-    with tf.device("CPU:0"):
-        kept = tf.Variable(tf.zeros((count, *shape), tf.uint8), trainable=False)
+    kept = own_variable(tf.zeros((count, *shape), tf.uint8))
     for rows, images in _loaded(load, count):
         # In place, where a slice assignment would copy the whole variable.
         kept.scatter_update(tf.IndexedSlices(images, rows))

@@ -9,6 +9,7 @@ from keras_alexnet.data.crop_loader import crop_loader
 from keras_alexnet.data.loader import check_data_arguments
 from keras_alexnet.data.loader import default_resize
 from keras_alexnet.data.loader import loader
+from keras_alexnet.data.lookup import own_variable
 from keras_alexnet.data.shares import Share
 from keras_alexnet.data.shares import in_batches
 from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
@@ -113,9 +114,9 @@ class TrainingData:
                 f"examples of {split!r}. Received: batch_size={batch_size}"
             )
         sigma = self._color.sigma if self._color else 0.0
-        self.color_sigma = tf.Variable(sigma, trainable=False)
-        self._epoch = tf.Variable(0, trainable=False, dtype=tf.int64)
-        self._step = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self.color_sigma = own_variable(sigma)
+        self._epoch = own_variable(tf.constant(0, tf.int64))
+        self._step = own_variable(tf.constant(0, tf.int64))
         self._crops, self._load = crop_loader(
             source, split, self._resize, cache
         )

@@ -249,13 +249,16 @@ def test_fit_trains_on_the_epoch_of_seek_and_no_step_more():
     )
 
 
-def test_under_a_distribution_strategy():
+@pytest.mark.parametrize("cache", [None, "memory"])
+def test_under_a_distribution_strategy(cache):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("tf.distribute is TensorFlow's")
     want = batches(make(color=True))
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():
-        data = make(color=True)
+        data = make(color=True, cache=cache)
+    # Not a copy for each replica: the images are read by one process.
+    assert not isinstance(data.color_sigma, tf.distribute.DistributedValues)
     shared = strategy.experimental_distribute_dataset(data.dataset)
     for (x, y), (images, labels) in zip(shared, want, strict=True):
         parts = strategy.experimental_local_results(x)

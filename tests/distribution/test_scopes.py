@@ -1,15 +1,23 @@
 import contextlib
+import dataclasses
 
 import keras
+import numpy as np
 import pytest
 from column_networks import LOSS
+from column_networks import SMALL
 from column_networks import batch
 from column_networks import network
 
+from keras_alexnet.data import TrainingData
+from keras_alexnet.data import load_source
 from keras_alexnet.distribution import ColumnParallelStrategy
 from keras_alexnet.distribution import Mirrored
 from keras_alexnet.distribution import MirroredColumns
+from keras_alexnet.models import build_network
+from keras_alexnet.training import SMALL_DATA_RECIPE
 from keras_alexnet.training import AlexNetSGD
+from keras_alexnet.training import fit as fit_by_recipe
 
 DEVICES = ["/CPU:0", "/CPU:1"]
 BOTH = pytest.mark.parametrize("kind", [ColumnParallelStrategy, Mirrored])
@@ -118,3 +126,30 @@ def test_a_scope_can_be_entered_again(kind):
     for _ in range(2):
         with again:
             assert keras.Variable([1.0]).value.shape == (1,)
+
+
+@pytest.mark.parametrize("kind", [None, ColumnParallelStrategy, Mirrored])
+def test_all_of_it_within_the_scope(kind, tmp_path):
+    """As Keras's guides write it; the usual place of `fit` is outside."""
+    strategy = kind(DEVICES) if kind else None
+    recipe = dataclasses.replace(SMALL_DATA_RECIPE, epochs=1, batch_size=240)
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        source = load_source("digits", holdout=0.2)
+        data = TrainingData(
+            source, "holdout", input_size=35, cache="memory", batch_size=240
+        )
+        model = build_network(
+            SMALL,
+            input_shape=(35, 35, 3),
+            classes=10,
+            include_preprocessing=True,
+        )
+        history = fit_by_recipe(
+            model,
+            recipe,
+            data,
+            directory=tmp_path,
+            mismatch="ignore",
+            verbose=0,
+        ).history
+    assert np.isfinite(history["loss"]).all()
