@@ -128,6 +128,11 @@ def define_weights():
         '"imagenet", "cifar10", or a .caffemodel, .pth, .safetensors or .keras '
         "file.",
     )
+    define_architecture_of_weights()
+
+
+def define_architecture_of_weights():
+    """`--architecture`, of a network that is trained."""
     flags.DEFINE_enum(
         "architecture",
         None,
@@ -236,6 +241,12 @@ def changed(*parts, flag="change", texts=None):
             raise app.UsageError(
                 f"--{flag}={change} must be name=value, and name one of "
                 f"{', '.join(sorted(set().union(*names)))}."
+            )
+        if name == "input_size":
+            # The images have it, too.
+            raise app.UsageError(
+                f"--{flag}={change} is no change of a network alone. Use "
+                "--input_size."
             )
         for own in owners:
             own[name] = _literal(text)

@@ -100,6 +100,11 @@ def test_changes_of_no_field(shared, change):
         shared.changed(PAPER, PAPER_RECIPE)
 
 
+def test_the_size_of_the_images_is_no_change(shared):
+    with pytest.raises(app.UsageError, match="--variant=input_size=40 is no"):
+        shared.changed(PAPER, flag="variant", texts=["input_size=40"])
+
+
 def test_names_of_classes_are_beside_the_weights(shared, tmp_path):
     shared.define_network()
     shared.define_classes("none")
