@@ -175,7 +175,7 @@ def test_files(landscape, tiny, recipe, tmp_path):
 
 def test_reports_each_run(landscape, tiny, recipe):
     seen = []
-    run(
+    ablation = run(
         landscape(error),
         tiny,
         recipe,
@@ -184,6 +184,8 @@ def test_reports_each_run(landscape, tiny, recipe):
         on_run=lambda name, run: seen.append((name, run.seed)),
     )
     assert seen == [("baseline", 2), ("no LRN", 2)]
+    # Of one seed there is no interval.
+    assert "miss 0 by chance" not in str(ablation)
 
 
 def test_a_change_of_one_s_own(landscape, tiny, recipe):
