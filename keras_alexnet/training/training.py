@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import pathlib
 import re
@@ -36,7 +37,6 @@ from keras_alexnet.training.fit import fit
 from keras_alexnet.training.presets import resolve_recipe
 from keras_alexnet.training.recipe import Recipe
 from keras_alexnet.training.weight_average import WeightAverage
-from keras_alexnet.weights.shipped import SHIPPED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -276,7 +276,7 @@ def train(
             jit_compile=jit_compile,
             mismatch="ignore",
             settings={
-                "weights": _description(weights),
+                "weights": donor and _description(weights, donor),
                 "trainable": trainable and sorted(trainable),
                 "keep": keep,
                 **({"initialize": True} if initialize else {}),
@@ -461,9 +461,9 @@ def _keeper(keep, directory):
     return KeepBest(path)
 
 
-def _description(weights):
-    """Tells files of weights apart, wherever they are."""
-    if weights is None or weights == "imagenet" or weights in SHIPPED:
-        return weights
-    size = os.path.getsize(weights)
-    return f"{os.path.basename(weights)}, {size} bytes"
+def _description(weights, donor):
+    """Tells weights apart, wherever and in whatever file they are."""
+    digest = hashlib.blake2b(digest_size=8)
+    for weight in donor.get_weights():
+        digest.update(weight.tobytes())
+    return f"{os.path.basename(weights)}, {digest.hexdigest()}"

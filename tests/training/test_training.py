@@ -214,6 +214,40 @@ def test_weights_are_a_beginning(source, trained):
     )
 
 
+def test_a_training_knows_its_beginning_in_another_file(
+    source, trained, tmp_path
+):
+    """Files of equal size may differ, and files that differ be equal."""
+    path = tmp_path / "net.keras"
+    model = keras.saving.load_model(trained.directory / "alexnet.keras")
+    options = {
+        "architecture": None,
+        "recipe": "fine_tuning",
+        "input_size": None,
+        "weights": path,
+        "epochs": 1,
+    }
+    model.save(path)
+    first = run(source, tmp_path / "out", **options)
+    before = path.stat().st_size
+    # Without its optimizer.
+    copy = keras.saving.load_model(path, compile=False)
+    copy.save(path)
+    assert path.stat().st_size != before
+    again = run(source, tmp_path / "out", **options)
+    for a, b in zip(
+        first.model.get_weights(), again.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+    kernel = copy.get_layer("conv1").kernel
+    kernel.assign(-kernel)
+    copy.save(path)
+    with pytest.raises(
+        ValueError, match="(?s)of another training.*weights: 'net"
+    ):
+        run(source, tmp_path / "out", **options)
+
+
 def test_other_classes_get_a_new_last_layer(source, tmp_path):
     build(NARROW, classes=7, input_shape=(40, 40, 3)).save_weights(
         tmp_path / "seven.weights.h5"
