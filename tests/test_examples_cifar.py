@@ -129,7 +129,7 @@ def test_no_results(tmp_path):
 @pytest.mark.slow
 def test_the_13_percent_net_on_digits(tmp_path):
     flags = ["--dataset=digits", "--epochs=4", f"--output={tmp_path}"]
-    printed = run("cifar_13.py", *flags)
+    printed = run("cifar_as_run.py", *flags)
     assert "test, ten views" in printed
     result = json.loads((tmp_path / "result.json").read_text())
     assert len(result["history"]["loss"]) == 4
@@ -137,9 +137,33 @@ def test_the_13_percent_net_on_digits(tmp_path):
     assert result["log_of_2011"]["test, ten views"][1] == 0.126
     # Started again it is done.
     weights = tmp_path / "card" / "net.safetensors"
-    printed = run("cifar_13.py", *flags, f"--card={weights}")
+    printed = run("cifar_as_run.py", *flags, f"--card={weights}")
     assert "test, ten views" in printed
     card = weights.with_suffix(".md").read_text()
     nats, error = result["found"]["test, ten views"]
     assert f"{error:.2%} of the 359 test images, {nats:.3f} nats" in card
     assert load_network(weights).architecture.name == "cifar_13"
+
+
+@pytest.mark.slow
+def test_the_11_percent_net_on_digits(tmp_path):
+    weights = tmp_path / "net.safetensors"
+    printed = run(
+        "cifar_as_run.py",
+        "--dataset=digits",
+        "--architecture=cifar_11",
+        "--epochs=4",
+        f"--output={tmp_path}",
+        f"--card={weights}",
+    )
+    assert "test, ten views" in printed
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["architecture"] == "cifar_11"
+    # No log of it is public.
+    assert result["log_of_2011"] == {}
+    assert (tmp_path / "curves.png").stat().st_size > 5_000
+    network = load_network(weights)
+    assert network.architecture.lrn_n == 9
+    card = weights.with_suffix(".md").read_text()
+    assert 'CIFARNet(architecture="cifar_11")' in card
+    assert "--architecture=cifar_11 --epochs=4" in card

@@ -269,16 +269,19 @@ def _published(architecture):
 
 def _shipped(shipped, architecture):
     """Weights that are part of the package."""
-    own = read_safetensors(shipped.path)
-    wanted = resolve_architecture(architecture or shipped.architecture)
-    different = different_computations(own[0], wanted)
-    if different:
-        raise ValueError(
-            f'`weights="{shipped.name}"` is of architecture '
-            f"{shipped.architecture!r}. Received: {wanted.name!r}, which has "
-            f"another {'; '.join(different)}"
-        )
-    return _own(shipped.name, own)
+    default = next(iter(shipped.paths))
+    wanted = resolve_architecture(architecture or default)
+    different = {}
+    for preset, path in shipped.paths.items():
+        own = read_safetensors(path)
+        different[preset] = different_computations(own[0], wanted)
+        if not different[preset]:
+            return _own(shipped.name, own)
+    raise ValueError(
+        f'`weights="{shipped.name}"` is of the architectures '
+        f"{', '.join(map(repr, shipped.paths))}. Received: {wanted.name!r}. "
+        f"{default!r} has another {'; '.join(different[default])}"
+    )
 
 
 def _own(source, read):

@@ -8,21 +8,20 @@ FOLDER = pathlib.Path(__file__).parent / "files"
 
 @dataclasses.dataclass(frozen=True)
 class ShippedWeights:
-    """A file of weights that this package has trained, and its classes.
+    """Weights that this package has trained on a data set, and its classes.
 
-    Beside the file lies a card of the same name, in Markdown: how it was
+    Beside each file lies a card of the same name, in Markdown: how it was
     trained, its errors, its license.
 
     Args:
-        name: String, by which `weights` asks for it.
-        architecture: String, the preset that it is for.
-        path: Path of the file.
+        name: String, by which `weights` asks for them.
+        paths: Dict from the preset's name of an architecture to the path of
+            its file. The first is meant where no architecture is named.
         class_names: Tuple of strings.
     """
 
     name: str
-    architecture: str
-    path: pathlib.Path
+    paths: dict
     class_names: tuple
 
 
@@ -42,8 +41,9 @@ CIFAR10_CLASSES = (
 SHIPPED = {
     "cifar10": ShippedWeights(
         name="cifar10",
-        architecture="cifar_13",
-        path=FOLDER / "cifar_13.safetensors",
+        paths={
+            preset: FOLDER / f"{preset}.safetensors" for preset in ("cifar_13",)
+        },
         class_names=CIFAR10_CLASSES,
     )
 }
