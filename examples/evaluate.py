@@ -47,6 +47,7 @@ flags.DEFINE_string(
     ".safetensors file.",
     required=True,
 )
+shared_flags.define_architecture_of_weights()
 shared_flags.define_source()
 flags.DEFINE_string("split", "test", "The split to measure errors on.")
 flags.DEFINE_multi_enum(
@@ -105,7 +106,7 @@ def save_answers(model, data, views, source):
 
 def evaluate_here():
     """All in this process."""
-    model = load_network(FLAGS.model)
+    model = load_network(FLAGS.model, FLAGS.architecture)
     source = shared_flags.source()
     data = evaluation_data(
         source,
@@ -141,7 +142,7 @@ def evaluate_on_beam(options):
     elif not data_dir and dataset != "digits" and os.path.isdir(dataset):
         dataset = os.path.abspath(dataset)
     found, damaged = evaluate_split(
-        functools.partial(load_remote_network, model),
+        functools.partial(load_remote_network, model, FLAGS.architecture),
         functools.partial(
             load_source, dataset, data_dir, on_error=FLAGS.on_error
         ),
@@ -152,7 +153,9 @@ def evaluate_on_beam(options):
         FLAGS.shards,
         FLAGS.order,
         FLAGS.scales,
-        version=f"{model} {shared_flags.file_version(model)}",
+        version=(
+            f"{model} {FLAGS.architecture} {shared_flags.file_version(model)}"
+        ),
         options=options,
     )
     for errors in found:

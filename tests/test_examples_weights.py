@@ -158,3 +158,16 @@ def test_extract_to_parquet(pictures, caffemodel, tmp_path):
     assert np.array(table["features"].to_pylist()).shape == (40, 64)
     assert table["path"][0].as_py().endswith("test/blue/0.png")
     assert not list(tmp_path.glob("*partial*"))
+
+
+@pytest.mark.slow
+def test_evaluate_asks_for_the_architecture_of_weights():
+    """The digits are no animals, but two networks err on them differently."""
+    pytest.importorskip("sklearn", reason="has the digits")
+    flags = ("--model=cifar10", "--dataset=digits", "--views=center")
+    printed = {
+        run("evaluate.py", *flags, f"--architecture={preset}")
+        for preset in ("cifar_13", "cifar_11")
+    }
+    assert len(printed) == 2
+    assert all("center view, n = 359" in each for each in printed)

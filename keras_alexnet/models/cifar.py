@@ -34,9 +34,9 @@ def CIFARNet(
         include_top, input_tensor, input_shape, pooling, classifier_activation:
             As of `AlexNet`.
         weights: `None` (random), `"cifar10"` (part of the package, of the
-            13 % net; how it was trained and its errors are in
-            `keras_alexnet/weights/files/cifar_13.md`), or the path of a
-            weights file. Defaults to `None`.
+            13 % and the 11 % net; how they were trained and their errors are
+            in `keras_alexnet/weights/files/*.md`), or the path of a weights
+            file. Defaults to `None`.
         classes: Integer. Defaults to `10`.
         name: String. Defaults to `"cifarnet"`.
         architecture: One of the names above, or any `Architecture`. Defaults

@@ -42,7 +42,8 @@ SHIPPED = {
     "cifar10": ShippedWeights(
         name="cifar10",
         paths={
-            preset: FOLDER / f"{preset}.safetensors" for preset in ("cifar_13",)
+            preset: FOLDER / f"{preset}.safetensors"
+            for preset in ("cifar_13", "cifar_11")
         },
         class_names=CIFAR10_CLASSES,
     )
