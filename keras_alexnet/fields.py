@@ -57,12 +57,12 @@ def check_types(instance):
             )
 
 
-def check_dropout(instance, *names):
-    """Refuses shares of dropped units that leave no unit, or are none.
+def check_shares(instance, *names):
+    """Refuses shares that are not in [0, 1).
 
     Args:
-        instance: Of a dataclass.
-        *names: Names of fields.
+        instance: Any object.
+        *names: Names of its attributes.
 
     Raises:
         ValueError: If a value is not in [0, 1).
@@ -70,7 +70,7 @@ def check_dropout(instance, *names):
     Example:
 
     >>> import types
-    >>> check_dropout(types.SimpleNamespace(dropout=30), "dropout")
+    >>> check_shares(types.SimpleNamespace(dropout=30), "dropout")
     Traceback (most recent call last):
     ValueError: `dropout` must be in [0, 1). Received: dropout=30
     """

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_alexnet.fields import ADDED_LATER
-from keras_alexnet.fields import check_dropout
+from keras_alexnet.fields import check_shares
 from keras_alexnet.fields import check_types
 from keras_alexnet.fields import settings_of
 from keras_alexnet.training import Recipe
@@ -70,6 +70,6 @@ def test_settings_of_a_training_from_before_a_field_was_added():
 
 
 @pytest.mark.parametrize("value", [-0.1, 1, 30, float("nan")])
-def test_dropout_out_of_its_range(value):
+def test_shares_out_of_their_range(value):
     with pytest.raises(ValueError, match=r"`rate` must be in \[0, 1\)"):
-        check_dropout(Fields(rate=value), "rate")
+        check_shares(Fields(rate=value), "rate")

@@ -8,9 +8,9 @@ import tensorflow as tf
 def own_variable(value):
     """A variable of this process, also in the scope of a strategy.
 
-    There a `tf.Variable` would be copied to each replica, and several workers
-    would send it to each other, who cannot send strings. What the images are
-    read by is no weight.
+    There TensorFlow copies a `tf.Variable` to each replica, and has several
+    workers send it to each other, which fails for strings. The variables of the
+    input pipeline are no weights, and need neither.
 
     Args:
         value: Array, tensor or number, the initial value.

@@ -4,7 +4,7 @@ import dataclasses
 
 import keras
 
-from keras_alexnet.fields import check_dropout
+from keras_alexnet.fields import check_shares
 from keras_alexnet.fields import check_types
 from keras_alexnet.models.difference import describe
 from keras_alexnet.models.inception import as_tuples
@@ -146,7 +146,7 @@ class Architecture:
 
     def __post_init__(self):
         check_types(self)
-        check_dropout(self, "dropout")
+        check_shares(self, "dropout")
         for name in ("filters", "kernel_sizes", "strides", "paddings"):
             if len(getattr(self, name)) != len(self.stages):
                 raise ValueError(

@@ -4,7 +4,7 @@ import dataclasses
 
 import keras
 
-from keras_alexnet.fields import check_dropout
+from keras_alexnet.fields import check_shares
 from keras_alexnet.fields import check_types
 from keras_alexnet.models.difference import describe
 
@@ -107,7 +107,7 @@ class InceptionArchitecture:
 
     def __post_init__(self):
         check_types(self)
-        check_dropout(self, "dropout", "auxiliary_dropout")
+        check_shares(self, "dropout", "auxiliary_dropout")
         for name, choices in (
             ("lrn_convention", ("sum", "mean")),
             ("initialization", INITIALIZATIONS),

@@ -273,10 +273,11 @@ def _shipped(shipped, architecture):
     wanted = resolve_architecture(architecture or default)
     different = {}
     for preset, path in shipped.paths.items():
-        own = read_safetensors(path)
-        different[preset] = different_computations(own[0], wanted)
+        different[preset] = different_computations(
+            resolve_architecture(preset), wanted
+        )
         if not different[preset]:
-            return _own(shipped.name, own)
+            return _own(shipped.name, read_safetensors(path))
     raise ValueError(
         f'`weights="{shipped.name}"` is of the architectures '
         f"{', '.join(map(repr, shipped.paths))}. Received: {wanted.name!r}. "

@@ -115,12 +115,12 @@ class Ablation:
             row.top1 is not None and len(row.runs) > 1 and not row.reason
             for row in self.rows
         )
-        chance = f"Of {tested} intervals {0.05 * tested:.1f} miss 0 by chance."
+        chance = f" Of {tested} intervals {0.05 * tested:.1f} miss 0 by chance."
         return (
             "± standard error of the mean over (n) seeds. Difference from the "
             "baseline of the same seeds,",
             "with Student's 95 % interval: it speaks of seeds, not of other "
-            f"test images. {chance if tested else ''}".rstrip(),
+            f"test images.{chance if tested else ''}",
             "paper, logs: top-1 / top-5, ImageNet, single runs. others: top-1, "
             "caffenet-benchmark, ImageNet",
             "at 128 pixels, single runs.",

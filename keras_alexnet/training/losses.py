@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_alexnet.fields import check_shares
+
 
 @keras.saving.register_keras_serializable("keras_alexnet")
 class LabelCrossentropy(keras.losses.Loss):
@@ -50,13 +52,9 @@ class LabelCrossentropy(keras.losses.Loss):
         **kwargs,
     ):
         super().__init__(name=name, **kwargs)
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(
-                "`label_smoothing` must be in [0, 1). "
-                f"Received: label_smoothing={label_smoothing}"
-            )
         self.label_smoothing = label_smoothing
         self.from_logits = from_logits
+        check_shares(self, "label_smoothing")
 
     def call(self, y_true, y_pred):
         y_pred = ops.convert_to_tensor(y_pred)

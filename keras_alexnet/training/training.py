@@ -276,7 +276,8 @@ def train(
             jit_compile=jit_compile,
             mismatch="ignore",
             settings={
-                "weights": donor and _description(weights, donor),
+                # Of a training without a directory nothing is kept.
+                "weights": directory and donor and _description(weights, donor),
                 "trainable": trainable and sorted(trainable),
                 "keep": keep,
                 **({"initialize": True} if initialize else {}),
