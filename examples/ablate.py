@@ -122,6 +122,8 @@ def variant(text, architecture, recipe):
 
 
 def main(_):
+    if FLAGS.study == "scaling" and (FLAGS.changes or FLAGS.variant):
+        raise app.UsageError("--study=scaling has no --changes or --variant.")
     # TensorFlow warns of every function that it traces again, and each new
     # network needs that.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

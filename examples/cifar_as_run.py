@@ -63,7 +63,7 @@ LOGS = {
     },
     "cifar_11": {},
 }
-# What a card says of it.
+# What a card says of the author's own run.
 THEN = {
     "cifar_13": "the author's log of 2011 | 12.60 %, 0.424 nats, ten views, "
     "after 160 epochs",
@@ -189,6 +189,9 @@ def draw(result, path):
 
 
 def main(_):
+    if FLAGS.card and not FLAGS.card.endswith(".safetensors"):
+        # Said now, and not when all is trained.
+        raise app.UsageError("--card must end in .safetensors.")
     output = pathlib.Path(FLAGS.output)
     recipe = dataclasses.replace(
         RECIPES["cifar_13"],

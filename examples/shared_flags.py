@@ -248,6 +248,8 @@ def changed(*parts, flag="change", texts=None):
                 f"--{flag}={change} is no change of a network alone. Use "
                 "--input_size."
             )
+        if name in owners[0]:
+            raise app.UsageError(f"--{flag}={change}: {name} is given twice.")
         for own in owners:
             own[name] = _literal(text)
     return tuple(

@@ -146,6 +146,17 @@ def test_a_variant_that_cannot_be_ends_before_the_baseline(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("flag", ["--variant=dropout=0", "--changes=no LRN"])
+def test_a_scaling_study_has_no_changes(flag, tmp_path):
+    process = start(
+        "ablate.py", "--study=scaling", flag, f"--output={tmp_path}"
+    )
+    printed = "".join(process.communicate(timeout=PATIENCE))
+    assert process.returncode
+    assert "--study=scaling has no --changes or --variant." in printed
+
+
+@pytest.mark.slow
 def test_ablation_and_scaling_share_their_baseline(tmp_path):
     flags = ("--changes=no LRN", "--changes=no dropout", "--seeds=2")
     output = f"--output={tmp_path}"

@@ -100,6 +100,12 @@ def test_changes_of_no_field(shared, change):
         shared.changed(PAPER, PAPER_RECIPE)
 
 
+def test_a_field_that_is_given_twice(shared):
+    texts = ["dropout=0.3", "lrn_k=1", "dropout=0.4"]
+    with pytest.raises(app.UsageError, match="=dropout=0.4: dropout is given"):
+        shared.changed(PAPER, PAPER_RECIPE, texts=texts)
+
+
 def test_the_size_of_the_images_is_no_change(shared):
     with pytest.raises(app.UsageError, match="--variant=input_size=40 is no"):
         shared.changed(PAPER, flag="variant", texts=["input_size=40"])
