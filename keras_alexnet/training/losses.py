@@ -38,7 +38,7 @@ class LabelCrossentropy(keras.losses.Loss):
     >>> loss = LabelCrossentropy(label_smoothing=0.2)
     >>> cost = loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))
     >>> print(round(float(cost), 4))  # -0.8 log 0.5 - 0.2 (log 0.03125) / 3
-    0.7855
+    0.7856
 
     Reference: [Szegedy et al., 2016](https://arxiv.org/abs/1512.00567),
     section 7.
