@@ -18,7 +18,6 @@ out what another one is training. `--tables` trains nothing: it prints, and
 keeps as CSV and as a picture, what the files say.
 """
 
-import csv
 import dataclasses
 import json
 import logging
@@ -34,6 +33,7 @@ from absl import app
 from absl import flags
 
 from keras_alexnet import models
+from keras_alexnet.csv_table import write_csv
 from keras_alexnet.data import load_source
 from keras_alexnet.models import describe
 from keras_alexnet.models import difference
@@ -308,10 +308,7 @@ def tables():
     if not rows:
         print(f"No result in {folder}")
         return
-    with open(folder / "table.csv", "w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(folder / "table.csv", rows)
     print((folder / "table.csv").read_text())
     if FLAGS.study == "figure_1":
         draw_figure_1(results, folder / "figure_1.png")

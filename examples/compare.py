@@ -23,7 +23,6 @@ interrupted goes on from its last epoch. `--tables` does nothing new: it prints,
 and keeps as CSV and as pictures, what the files say.
 """
 
-import csv
 import dataclasses
 import json
 import logging
@@ -40,6 +39,7 @@ from absl import app
 from absl import flags
 
 from keras_alexnet import models
+from keras_alexnet.csv_table import write_csv
 from keras_alexnet.data import load_source
 from keras_alexnet.disk import replacing
 from keras_alexnet.report import hardware
@@ -239,13 +239,6 @@ def train_all():
             print(f"{name}, seed {seed}: {run.top1_error}", flush=True)
 
 
-def write_csv(name, rows):
-    with open(folder() / name, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def print_costs():
     results = read_results(folder())
     print(
@@ -271,7 +264,7 @@ def print_costs():
         )
         rows.append({**dataclasses.asdict(member), **found})
     if rows:
-        write_csv("table.csv", rows)
+        write_csv(folder() / "table.csv", rows)
         points = {
             row["name"]: (row["multiply_adds"], row["top1_error"])
             for row in rows
@@ -316,7 +309,7 @@ def print_errors():
     if not rows:
         print("No result is there yet.")
         return
-    write_csv("table.csv", rows)
+    write_csv(folder() / "table.csv", rows)
     if FLAGS.study == "accuracy":
         points = {}
         for row in rows:

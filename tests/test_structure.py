@@ -13,6 +13,7 @@ ROOT = pathlib.Path(keras_alexnet.__file__).parent
 
 ALLOWED = {
     "autotuning": {"tensorflow"},
+    "csv_table": set(),
     "disk": set(),
     "fields": {"numpy"},
     "parquet": set(),
@@ -94,6 +95,7 @@ ALLOWED = {
         "evaluation",
         "training",
         "scipy",
+        "csv_table",
         "text_table",
     },
     "retrieval": {
@@ -125,6 +127,7 @@ ALLOWED = {
         "models",
         "training",
         "studies",
+        "csv_table",
         "text_table",
     },
     "report": {

@@ -1,10 +1,10 @@
 """The table of an ablation study."""
 
-import csv
 import dataclasses
 import math
 import pathlib
 
+from keras_alexnet.csv_table import write_csv
 from keras_alexnet.studies.caffenet_benchmark import OTHERS_EFFECTS
 from keras_alexnet.studies.history_2012 import LOGGED_EFFECTS
 from keras_alexnet.studies.history_2012 import PAPER_EFFECTS
@@ -91,8 +91,8 @@ class Ablation:
         """
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        _write_csv(directory / "ablation.csv", self.records())
-        _write_csv(
+        write_csv(directory / "ablation.csv", self.records())
+        write_csv(
             directory / "runs.csv",
             [
                 {
@@ -158,10 +158,3 @@ def _cells(record):
     note = " ".join(filter(None, notes))
     known = ("paper", "logs_2012", "caffenet_benchmark")
     return record["change"], ours, note, *(record[name] for name in known)
-
-
-def _write_csv(path, records):
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, records[0])
-        writer.writeheader()
-        writer.writerows(records)

@@ -1,9 +1,9 @@
 """Error against the share of the training set and against width."""
 
-import csv
 import dataclasses
 import pathlib
 
+from keras_alexnet.csv_table import write_csv
 from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.variants import with_width
 from keras_alexnet.studies.caffenet_benchmark import OTHERS_SIZES
@@ -100,10 +100,7 @@ class Scaling:
         """
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        with open(directory / "scaling.csv", "w", newline="") as file:
-            writer = csv.DictWriter(file, self.points[0])
-            writer.writeheader()
-            writer.writerows(self.points)
+        write_csv(directory / "scaling.csv", self.points)
         (directory / "scaling.txt").write_text(f"{self}\n")
 
     def _along(self, axis):

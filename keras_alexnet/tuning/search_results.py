@@ -1,11 +1,11 @@
 """What a search found: a table, files, the best architecture."""
 
-import csv
 import json
 import pathlib
 
 import keras
 
+from keras_alexnet.csv_table import write_csv
 from keras_alexnet.text_table import text_table
 from keras_alexnet.tuning.hypermodels import OBJECTIVE
 
@@ -116,11 +116,11 @@ class SearchResults:
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         split = {"split": self.setting["split"]}
-        with open(directory / "trials.csv", "w", newline="") as file:
-            columns = [*COLUMNS, *split, *self.names]
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows({**row, **split} for row in self.rows)
+        write_csv(
+            directory / "trials.csv",
+            [{**row, **split} for row in self.rows],
+            columns=[*COLUMNS, *split, *self.names],
+        )
         text = json.dumps(self.setting, indent=2)
         (directory / "search.json").write_text(text)
         if any(row["status"] == "COMPLETED" for row in self.rows):
