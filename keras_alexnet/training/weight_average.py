@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_alexnet.disk import replacing
+from keras_alexnet.fields import check_shares
 from keras_alexnet.training.chief import is_chief
 
 
@@ -43,12 +44,8 @@ class WeightAverage(keras.callbacks.Callback):
 
     def __init__(self, start=0.5, path=None):
         super().__init__()
-        if not 0 <= start < 1:
-            raise ValueError(
-                "`start` must be at least 0 and less than 1. "
-                f"Received: start={start}"
-            )
         self.start = start
+        check_shares(self, "start")
         self.path = path
         self._mean = None
 

@@ -66,5 +66,5 @@ def test_without_an_epoch_nothing_is_restored():
 
 @pytest.mark.parametrize("start", [-0.1, 1, float("nan")])
 def test_impossible_starts(start):
-    with pytest.raises(ValueError, match="`start` must be at least 0"):
+    with pytest.raises(ValueError, match=r"`start` must be in \[0, 1\)"):
         WeightAverage(start)
