@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import importlib
 import json
+import os
+import subprocess
 import sys
 
 import filelock
@@ -124,6 +126,25 @@ def test_processes_share_a_study(cifar, tmp_path, monkeypatch, capsys):
 def test_no_results(tmp_path):
     printed = run("cifar.py", "--tables", f"--results={tmp_path}")
     assert "No result in" in printed
+
+
+def test_a_card_of_another_ending_is_refused_before_training(tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            ROOT / "examples" / "cifar_as_run.py",
+            "--dataset=digits",
+            "--card=net.h5",
+            f"--output={tmp_path / 'run'}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode
+    assert "--card must end in .safetensors" in done.stdout + done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
