@@ -58,18 +58,19 @@ class LabelCrossentropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         y_pred = ops.convert_to_tensor(y_pred)
-        cost = keras.losses.sparse_categorical_crossentropy(
-            y_true, y_pred, from_logits=self.from_logits
-        )
         if not self.label_smoothing:
-            return cost
-        if self.from_logits:
-            logs = ops.log_softmax(y_pred)
-        else:
-            least = keras.config.epsilon()
-            logs = ops.log(ops.clip(y_pred, least, 1 - least))
-        smoothing = self.label_smoothing
-        return (1 - smoothing) * cost - smoothing * ops.mean(logs, axis=-1)
+            return keras.losses.sparse_categorical_crossentropy(
+                y_true, y_pred, from_logits=self.from_logits
+            )
+        labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+        # Keras goes back from a softmax to its logits, and so knows the
+        # gradient of a probability that has become 0.
+        return keras.losses.categorical_crossentropy(
+            ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype),
+            y_pred,
+            from_logits=self.from_logits,
+            label_smoothing=self.label_smoothing,
+        )
 
     def get_config(self):
         return {

@@ -67,3 +67,26 @@ def test_a_recipe_trains_by_it(activation):
         np.eye(4)[LABELS], probabilities()
     )
     assert found == pytest.approx(float(wanted), rel=1e-5)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="differentiates a graph"
+)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_sure_network_learns_to_be_less_sure(smoothing):
+    """Probabilities of 1e-18, in a graph; by hand: p - (1 - s) y - s / 4."""
+    import tensorflow as tf
+
+    loss = LabelCrossentropy(smoothing)
+
+    @tf.function
+    def cost_and_gradient(logits):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            cost = loss(tf.constant([0]), tf.nn.softmax(logits))
+        return cost, tape.gradient(cost, logits)
+
+    cost, gradient = cost_and_gradient(tf.constant([[40.0, 0, 0, 0]]))
+    assert float(cost) == pytest.approx(smoothing * 30, abs=1e-5)
+    wanted = smoothing * np.array([[0.75, -0.25, -0.25, -0.25]])
+    np.testing.assert_allclose(gradient.numpy(), wanted, atol=1e-6)
