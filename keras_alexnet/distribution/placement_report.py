@@ -201,7 +201,8 @@ def placement_report(model, data=None, batch_size=2, plot=False):
 def _zeros(model, batch_size):
     x = np.zeros((batch_size, *model.input_shape[1:]), "float32")
     # Class numbers for losses that want them, else targets like the outputs.
-    if "sparse" in str(getattr(model.loss, "name", model.loss)).lower():
+    loss = str(getattr(model.loss, "name", model.loss)).lower()
+    if "sparse" in loss or "label_crossentropy" in loss:
         return x, np.zeros(batch_size, "int32")
     return x, np.zeros((batch_size, *model.output_shape[1:]), "float32")
 

@@ -18,6 +18,8 @@ from keras_alexnet.distribution import placed_step
 from keras_alexnet.distribution import placement_report
 from keras_alexnet.distribution import plot_placement
 from keras_alexnet.distribution.placement_plot import readable
+from keras_alexnet.training import Recipe
+from keras_alexnet.training.fit import compile_by
 
 DEVICES = ("/CPU:1", "/CPU:2")
 
@@ -156,3 +158,12 @@ def test_without_matplotlib_it_says_how_to_install_it(monkeypatch):
         ImportError, match=r'pip install "keras-alexnet\[examples\]"'
     ):
         plot_placement(PlacementReport([], [], []))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_model_that_a_recipe_has_compiled(smoothing, capsys):
+    with ColumnParallelStrategy(DEVICES).scope():
+        model = network()
+    compile_by(Recipe(label_smoothing=smoothing), model)
+    report = placement_report(model, batch_size=2)
+    assert any(layer.name == "conv2_column1" for layer in report.layers)
