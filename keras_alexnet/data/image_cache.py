@@ -22,7 +22,9 @@ def keep_in_memory(load, count, shape):
     Returns:
         Function that looks a result up.
     """
-    kept = own_variable(tf.zeros((count, *shape), tf.uint8))
+    with tf.device("CPU:0"):
+        empty = tf.zeros((count, *shape), tf.uint8)
+    kept = own_variable(empty)
     for rows, images in _loaded(load, count):
         # In place, where a slice assignment would copy the whole variable.
         kept.scatter_update(tf.IndexedSlices(images, rows))

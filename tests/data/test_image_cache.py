@@ -75,3 +75,17 @@ def test_a_file_of_other_images_is_refused(tmp_path):
     image_cache.keep_in_file(counting_load([]), 3, (2, 2), path)
     with pytest.raises(ValueError, match=r"\(3, 2, 2\), wanted is \(4, 2, 2"):
         image_cache.keep_in_file(counting_load([]), 4, (2, 2), path)
+
+
+def test_images_are_kept_in_the_memory_of_the_cpu(monkeypatch):
+    made = []
+
+    def spy(value):
+        made.append(value.device)
+        return own_variable(value)
+
+    own_variable = image_cache.own_variable
+    monkeypatch.setattr(image_cache, "own_variable", spy)
+    with tf.device("CPU:1"):
+        image_cache.keep_in_memory(counting_load([]), 3, (2, 2))
+    assert made[0].endswith("CPU:0")
