@@ -23,6 +23,7 @@ A study that is interrupted goes on when it is started again with the same
 `--output`.
 """
 
+import dataclasses
 import logging
 import os
 import pathlib
@@ -112,12 +113,18 @@ def variant(text, architecture, recipe):
     def changed(*parts):
         return shared_flags.changed(*parts, flag="variant", texts=text.split())
 
-    # What is wrong with it is found here, before anything is trained.
+    def prepared(given):
+        # As `--change` does: what the recipe scales, it scales afterwards.
+        network, chosen = changed(architecture, recipe)
+        return dataclasses.replace(
+            chosen.prepare(network), input_size=given.input_size
+        )
+
+    # A value that no network can have is found here, before anything is
+    # trained.
     changed(architecture, recipe)
     return Change(
-        text,
-        lambda prepared: changed(prepared, recipe)[0],
-        lambda chosen: changed(architecture, chosen)[1],
+        text, prepared, lambda chosen: changed(architecture, chosen)[1]
     )
 
 

@@ -137,7 +137,7 @@ def define_architecture_of_weights():
         "architecture",
         None,
         list(ARCHITECTURES),
-        "By default what the file holds.",
+        "By default what the file holds; of cifar10's two, the 13 % net.",
     )
 
 
@@ -222,7 +222,7 @@ def changed(*parts, flag="change", texts=None):
 
     Args:
         *parts: Dataclasses, such as an `Architecture` and a `Recipe`. A field
-            that several of them have is changed in each.
+            that several of them have is the last one's.
         flag: String, the flag that an error names. Defaults to `"change"`.
         texts: List of strings, such as `"dropout=0.3"`. Defaults to those of
             `--change`.
@@ -234,10 +234,10 @@ def changed(*parts, flag="change", texts=None):
     changes = [{} for _ in parts]
     for change in FLAGS.change if texts is None else texts:
         name, equals, text = change.partition("=")
-        owners = [
-            own for own, n in zip(changes, names, strict=True) if name in n
-        ]
-        if not (equals and owners):
+        owner = None
+        for own, known in zip(changes, names, strict=True):
+            owner = own if name in known else owner
+        if not equals or owner is None:
             raise app.UsageError(
                 f"--{flag}={change} must be name=value, and name one of "
                 f"{', '.join(sorted(set().union(*names)))}."
@@ -248,14 +248,26 @@ def changed(*parts, flag="change", texts=None):
                 f"--{flag}={change} is no change of a network alone. Use "
                 "--input_size."
             )
-        if name in owners[0]:
+        if name in owner:
             raise app.UsageError(f"--{flag}={change}: {name} is given twice.")
-        for own in owners:
-            own[name] = _literal(text)
-    return tuple(
+        owner[name] = _literal(text)
+    found = tuple(
         dataclasses.replace(part, **own)
         for part, own in zip(parts, changes, strict=True)
     )
+    _check_initialization(found, set().union(*changes), flag)
+    return found
+
+
+def _check_initialization(parts, names, flag):
+    """Refuses initial values that the recipe would replace."""
+    lost = sorted(names & {"initial_stds", "initial_biases"})
+    own = [getattr(part, "initialization", None) for part in parts]
+    if lost and any(own):
+        raise app.UsageError(
+            f"--{flag}={lost[0]}=... has no effect, as the recipe initializes "
+            f"all weights. Add initialization=None."
+        )
 
 
 def _literal(text):

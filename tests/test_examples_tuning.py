@@ -114,6 +114,8 @@ def test_variants_are_rows_beside_the_baseline(tmp_path):
             "ablate.py",
             "--change=dropout=0.3",
             "--variant=dropout=0.3",
+            # The recipe scales it, with the pixels.
+            "--variant=lrn_alpha=0.0001",
             f"--variant={better}",
             "--holdout=0.2",
             "--split=holdout",
@@ -124,8 +126,10 @@ def test_variants_are_rows_beside_the_baseline(tmp_path):
     assert 'split "holdout", n = 287' in printed
     with open(tmp_path / "ablation.csv", newline="") as file:
         rows = {row["change"]: row for row in csv.DictReader(file)}
-    assert list(rows) == ["baseline", "dropout=0.3", better]
-    assert "the baseline is like this" in rows["dropout=0.3"]["reason"]
+    same = ["dropout=0.3", "lrn_alpha=0.0001"]
+    assert list(rows) == ["baseline", *same, better]
+    for name in same:
+        assert "the baseline is like this" in rows[name]["reason"]
     assert rows[better]["n"] == "1"
     settings = [
         json.loads(path.read_text())

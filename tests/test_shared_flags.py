@@ -15,6 +15,7 @@ from absl.testing import flagsaver
 from keras_alexnet.models import PAPER
 from keras_alexnet.models import difference
 from keras_alexnet.training import PAPER_RECIPE
+from keras_alexnet.training import SMALL_DATA_RECIPE
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 
@@ -98,6 +99,21 @@ def test_changes_of_no_field(shared, change):
     parse(f"--change={change}")
     with pytest.raises(app.UsageError, match="must be name=value.* dropout, "):
         shared.changed(PAPER, PAPER_RECIPE)
+
+
+def test_a_field_of_both_is_the_recipes(shared):
+    (network, recipe) = shared.changed(
+        PAPER, SMALL_DATA_RECIPE, texts=["pixel_std=50"]
+    )
+    assert network == PAPER and recipe.pixel_std == 50
+
+
+def test_initial_values_that_the_recipe_replaces(shared):
+    text = f"initial_biases={PAPER.initial_biases}"
+    with pytest.raises(app.UsageError, match="=initial_biases=... has no eff"):
+        shared.changed(PAPER, SMALL_DATA_RECIPE, texts=[text])
+    texts = [text, "initialization=None"]
+    assert shared.changed(PAPER, SMALL_DATA_RECIPE, texts=texts)[0] == PAPER
 
 
 def test_a_field_that_is_given_twice(shared):

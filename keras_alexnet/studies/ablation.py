@@ -41,8 +41,8 @@ def run_ablation(
 
     Returns:
         An `Ablation`. A change that the baseline has already, or that its
-        images are too small for, has a row that says so, and so has one that
-        makes the same network as another.
+        images are too small or too few for, has a row that says so, and so
+        has one that makes the same network as another.
 
     Raises:
         ValueError: If no run of the baseline has ended well.
@@ -79,7 +79,7 @@ def run_ablation(
         except ValueError as error:
             rows.append(Row(change.name, (), reason=str(error)))
             continue
-        reason = _obstacle(pair, base, experiment.input_size)
+        reason = _obstacle(pair, base, experiment)
         runs = () if reason else train(change.name, pair)
         rows.append(
             _row(change.name, runs, baseline, reason or _twin(pair, trained))
@@ -117,12 +117,24 @@ def _effective(architecture):
     return architecture
 
 
-def _obstacle(pair, base, input_size):
+def _obstacle(pair, base, experiment):
+    """Why a change is not trained, if there is a reason."""
+    architecture, recipe = pair
     if _same(pair, base):
         return "the baseline is like this, or has nothing to change"
-    least = minimum_input_size(pair[0])
-    if least > input_size:
+    least = minimum_input_size(architecture)
+    if least > experiment.input_size:
         return f"needs images of {least} pixels or more"
+    if (
+        recipe.schedule == "plateau"
+        and "holdout" not in experiment.source.splits
+    ):
+        return "needs held-out images, which decide on its rate"
+    count = experiment.source.counts["train"]
+    if recipe.batch_size > count:
+        return (
+            f"needs {recipe.batch_size} training images, of which are {count}"
+        )
     return ""
 
 
