@@ -52,7 +52,8 @@ class Row:
                 bound = None if interval is None else getattr(interval, part)
                 part = "difference" if part == "value" else part
                 record[f"{name}_{part}"] = _percent(bound)
-        record["contains_zero"] = self.top1 and self.top1.contains(0)
+        known = self.top1 is not None and math.isfinite(self.top1.low)
+        record["contains_zero"] = self.top1.contains(0) if known else None
         record["paper"] = PAPER_EFFECTS.get(self.name, "")
         record["logs_2012"] = LOGGED_EFFECTS.get(self.name, "")
         record["caffenet_benchmark"] = OTHERS_EFFECTS.get(self.name, "")
@@ -112,7 +113,9 @@ class Ablation:
 
     def _notes(self):
         tested = sum(
-            row.top1 is not None and len(row.runs) > 1 and not row.reason
+            row.top1 is not None
+            and math.isfinite(row.top1.low)
+            and not row.reason
             for row in self.rows
         )
         chance = f" Of {tested} intervals {0.05 * tested:.1f} miss 0 by chance."

@@ -1,6 +1,7 @@
 """Error against the share of the training set and against width."""
 
 import dataclasses
+import math
 import pathlib
 
 from keras_alexnet.csv_table import write_csv
@@ -68,7 +69,7 @@ class Scaling:
         lines = [str(self.experiment)]
         for axis, (means, law) in self.curves().items():
             cells = [
-                (f"{x:.4g}", f"{100 * mean:.2f} ± {100 * error:.2f}")
+                (f"{x:.4g}", _with_spread(mean, error))
                 for x, mean, error in means
             ]
             lines.append(text_table([(axis, "top-1 error, %"), *cells], ">"))
@@ -201,6 +202,12 @@ def with_training_share(experiment, share, seed):
         fingerprint=f"{source.fingerprint}-{share:.6g}-{seed}",
     )
     return dataclasses.replace(experiment, source=source)
+
+
+def _with_spread(mean, error):
+    # One network has no spread.
+    spread = f" ± {100 * error:.2f}" if math.isfinite(error) else ""
+    return f"{100 * mean:.2f}{spread}"
 
 
 def _run(experiment, architecture, recipe, axis, x, seed):

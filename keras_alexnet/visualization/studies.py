@@ -50,7 +50,8 @@ def plot_ablation(records, path):
     axes.axvline(0, color="black", linewidth=0.8)
     for place, record in enumerate(drawn):
         value = record["top1_difference"]
-        color = WEAK if record["contains_zero"] else STRONG
+        # Of one pair it is not known.
+        color = STRONG if record["contains_zero"] is False else WEAK
         axes.plot(value, place, "o", color=color)
         bounds = record["top1_low"], record["top1_high"]
         if all(map(math.isfinite, bounds)):

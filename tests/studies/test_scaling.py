@@ -126,3 +126,15 @@ def test_sizes_that_are_none(name, landscape, tiny, recipe):
     with pytest.raises(ValueError, match=f"`{name}` must be positive"):
         run_scaling(experiment, tiny, recipe, **{name: (0, 1)})
     assert not experiment.trained
+
+
+def test_one_seed_has_no_spread(landscape, tiny, recipe):
+    study = run_scaling(
+        landscape(error), tiny, recipe, (0.5, 1.0), (), seeds=(0,)
+    )
+    assert "nan" not in str(study) and "±" not in str(study)
+    assert "±" in str(
+        run_scaling(
+            landscape(error), tiny, recipe, (0.5, 1.0), (), seeds=(0, 1)
+        )
+    )
