@@ -87,7 +87,8 @@ def settings_of(instance):
 
     What was trained before a field was added was trained with its default. So
     a field with `metadata=ADDED_LATER` is among the settings only where it has
-    another value, and a training from before is found again.
+    another value, and a training from before is found again. An integer in a
+    field of floats is the float that it means.
 
     Args:
         instance: Of a dataclass.
@@ -108,6 +109,10 @@ def settings_of(instance):
     ({'epochs': 90}, {'epochs': 90, 'smoothing': 0.1})
     """
     settings = dataclasses.asdict(instance)
+    for name, hint in typing.get_type_hints(type(instance)).items():
+        kinds = typing.get_args(hint) or (hint,)
+        if float in kinds and isinstance(settings[name], numbers.Integral):
+            settings[name] = float(settings[name])
     for field in dataclasses.fields(instance):
         if field.metadata == ADDED_LATER:
             if settings[field.name] == field.default:

@@ -69,6 +69,14 @@ def test_settings_of_a_training_from_before_a_field_was_added():
     assert settings["flip"] is True
 
 
+def test_an_integer_and_the_float_that_it_means_are_one_setting():
+    settings = settings_of(Fields(rate=1, limit=np.int64(2)))
+    kinds = {name: type(value) for name, value in settings.items()}
+    assert kinds["rate"] is kinds["limit"] is float
+    assert (kinds["count"], kinds["flip"]) == (int, bool)
+    assert settings_of(Fields())["limit"] is None
+
+
 @pytest.mark.parametrize("value", [-0.1, 1, 30, float("nan")])
 def test_shares_out_of_their_range(value):
     with pytest.raises(ValueError, match=r"`rate` must be in \[0, 1\)"):

@@ -106,6 +106,13 @@ def _differences(kept, asked, name=""):
     if isinstance(kept, dict) and isinstance(asked, dict):
         for key in dict.fromkeys([*kept, *asked]):
             path = f"{name}.{key}" if name else key
-            yield from _differences(kept.get(key), asked.get(key), path)
+            there, wanted = kept.get(key), asked.get(key)
+            if key in kept and key in asked:
+                yield from _differences(there, wanted, path)
+            elif there != wanted:
+                # A field that was added later is there if it was changed.
+                there = repr(there) if key in kept else "the default"
+                wanted = repr(wanted) if key in asked else "the default"
+                yield f"{path}: {there} there, {wanted} asked for"
     elif kept != asked:
         yield f"{name}: {kept!r} there, {asked!r} asked for"

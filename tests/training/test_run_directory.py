@@ -30,9 +30,20 @@ def test_other_settings_are_refused_with_their_differences(tmp_path):
         caught.value
     )
     assert "crop" not in str(caught.value) and "seed" not in str(caught.value)
-    with pytest.raises(ValueError, match="weights: None there, 'a' asked for"):
+    with pytest.raises(ValueError, match="weights: the default there"):
         enter(tmp_path, weights="a")
     enter(tmp_path)
+
+
+def test_a_field_that_was_added_later_has_its_default(tmp_path):
+    old, new = {"rate": 0.1}, {"rate": 0.1, "smoothing": 0.2}
+    for name, there, asked, line in (
+        ("old", old, new, "recipe.smoothing: the default there, 0.2 asked for"),
+        ("new", new, old, "recipe.smoothing: 0.2 there, the default asked for"),
+    ):
+        enter(tmp_path / name, recipe=there)
+        with pytest.raises(ValueError, match=line):
+            enter(tmp_path / name, recipe=asked)
 
 
 def test_what_something_else_has_written_is_refused(tmp_path):
