@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import hashlib
-import os
 import pathlib
 import re
 
@@ -277,7 +276,7 @@ def train(
             mismatch="ignore",
             settings={
                 # Of a training without a directory nothing is kept.
-                "weights": directory and donor and _description(weights, donor),
+                "weights": directory and donor and _digest(donor),
                 "trainable": trainable and sorted(trainable),
                 "keep": keep,
                 **({"initialize": True} if initialize else {}),
@@ -462,9 +461,9 @@ def _keeper(keep, directory):
     return KeepBest(path)
 
 
-def _description(weights, donor):
+def _digest(donor):
     """Tells weights apart, wherever and in whatever file they are."""
     digest = hashlib.blake2b(digest_size=8)
     for weight in donor.get_weights():
         digest.update(weight.tobytes())
-    return f"{os.path.basename(weights)}, {digest.hexdigest()}"
+    return digest.hexdigest()
