@@ -36,7 +36,8 @@ def load_network(weights, architecture=None, prototxt=None):
             `.pth`, `.pt` or `.safetensors` of torchvision, a `.safetensors`
             of this package, a `.weights.h5` or a `.keras` file.
         architecture: An architecture, or a preset's name. Defaults to what
-            the file is of, and to `"caffe"` for `"imagenet"`.
+            the file is of, to `"caffe"` for `"imagenet"`, and to `"cifar_13"`
+            for `"cifar10"`.
         prototxt: Path of the `.prototxt` of a `.caffemodel`, see `load_caffe`.
             Defaults to `None`.
 

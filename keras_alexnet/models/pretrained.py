@@ -78,7 +78,8 @@ def read_weights(weights, architecture=None):
             of keras.applications, or of a `.weights.h5` or `.keras` file of
             Keras.
         architecture: An `Architecture` or a preset's name; which weights
-            `"imagenet"` means. Defaults to `"caffe"`.
+            `"imagenet"` or `"cifar10"` means. Defaults to `"caffe"` for
+            `"imagenet"` and to `"cifar_13"` for `"cifar10"`.
 
     Returns:
         A `TrainedWeights`.
@@ -278,10 +279,13 @@ def _shipped(shipped, architecture):
         )
         if not different[preset]:
             return _own(shipped.name, read_safetensors(path))
+    nearest = wanted.name
+    if nearest not in different:
+        nearest = min(different, key=lambda preset: len(different[preset]))
     raise ValueError(
         f'`weights="{shipped.name}"` is of the architectures '
         f"{', '.join(map(repr, shipped.paths))}. Received: {wanted.name!r}. "
-        f"{default!r} has another {'; '.join(different[default])}"
+        f"{nearest!r} has another {'; '.join(different[nearest])}"
     )
 
 

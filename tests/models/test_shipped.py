@@ -1,5 +1,6 @@
 """The weights that are part of the package do what their cards say."""
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -12,6 +13,7 @@ import pytest
 from keras_alexnet.data import evaluation_data
 from keras_alexnet.data import load_source
 from keras_alexnet.evaluation import evaluate
+from keras_alexnet.models import CIFAR_11
 from keras_alexnet.models import AlexNet
 from keras_alexnet.models import CIFARNet
 from keras_alexnet.models import load_network
@@ -83,6 +85,11 @@ def test_what_does_not_fit_is_refused():
         match="'cifar_13'.*Received: 'cifar_18'. 'cifar_13' has another",
     ):
         CIFARNet(weights="cifar10", architecture="cifar_18")
+    other = dataclasses.replace(CIFAR_11, lrn_n=5)
+    with pytest.raises(
+        ValueError, match="'cifar_11' has another lrn_n: 9, not 5"
+    ):
+        CIFARNet(weights="cifar10", architecture=other)
 
 
 def test_the_files_are_small_and_have_cards():
