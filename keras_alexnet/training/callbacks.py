@@ -182,7 +182,7 @@ class DivergenceGuard(keras.callbacks.Callback):
             f"Probable causes: a learning rate that is too high (it is "
             f"{rate:g}; try a tenth), or He initialization on pixels of 0-255 "
             "(divide them by their standard deviation, about 58, as "
-            "`SMALL_DATA.prepare(architecture)` does)."
+            "`SMALL_DATA_RECIPE.prepare(architecture)` does)."
         )
         if self.action == "stop":
             self.model.stop_training = True
@@ -200,7 +200,7 @@ class DivergenceGuard(keras.callbacks.Callback):
             "causes: pixels in 0-1 with initial weights of standard deviation "
             "0.01, whose signal fades from layer to layer (give centered "
             "pixels of 0-255); biases of 1 with few images (use the recipe "
-            "`SMALL_DATA`); a learning rate that is too high or too low."
+            '"small_data"); a learning rate that is too high or too low.'
         )
 
     def _summed_weights(self):
