@@ -118,7 +118,12 @@ def main(_):
     strategy = strategy_from_name(FLAGS.strategy, FLAGS.cluster, FLAGS.port)
     architecture = shared_flags.architecture(DIGITS)
     if FLAGS.weights:
-        # They come with an architecture of their own.
+        for name in ("architecture", "input_size"):
+            if FLAGS[name].present:
+                raise app.UsageError(
+                    f"--{name} is not changed beside --weights, which bring "
+                    "an architecture."
+                )
         (chosen,) = shared_flags.changed(recipe())
     else:
         architecture, chosen = shared_flags.changed(architecture, recipe())

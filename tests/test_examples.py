@@ -17,15 +17,27 @@ if keras.backend.backend() != "tensorflow":
 
 
 def run(name, *flags):
-    done = subprocess.run(
+    """What an example prints."""
+    done = _end_of(name, *flags)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refusal(name, *flags):
+    """What an example says where it ends with an error."""
+    done = _end_of(name, *flags)
+    assert done.returncode
+    return done.stdout + done.stderr
+
+
+def _end_of(name, *flags):
+    return subprocess.run(
         [sys.executable, ROOT / "examples" / name, *flags],
         capture_output=True,
         text=True,
         timeout=600,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import csv
 import dataclasses
 import importlib
 import json
-import os
-import subprocess
 import sys
 
 import filelock
@@ -14,6 +12,7 @@ from absl import app
 from absl import flags
 from absl.testing import flagsaver
 from test_examples import ROOT
+from test_examples import refusal
 from test_examples import run
 
 from keras_alexnet.models import CIFAR_11
@@ -129,21 +128,13 @@ def test_no_results(tmp_path):
 
 
 def test_a_card_of_another_ending_is_refused_before_training(tmp_path):
-    done = subprocess.run(
-        [
-            sys.executable,
-            ROOT / "examples" / "cifar_as_run.py",
-            "--dataset=digits",
-            "--card=net.h5",
-            f"--output={tmp_path / 'run'}",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    said = refusal(
+        "cifar_as_run.py",
+        "--dataset=digits",
+        "--card=net.h5",
+        f"--output={tmp_path / 'run'}",
     )
-    assert done.returncode
-    assert "--card must end in .safetensors" in done.stdout + done.stderr
+    assert "--card must end in .safetensors" in said
     assert not (tmp_path / "run").exists()
 
 

@@ -13,6 +13,7 @@ from small_networks import build
 from small_networks import small
 from test_examples import ROOT
 from test_examples import folder  # noqa: F401
+from test_examples import refusal
 from test_examples import run
 
 from keras_alexnet.models import save_weights
@@ -171,3 +172,10 @@ def test_evaluate_asks_for_the_architecture_of_weights():
     }
     assert len(printed) == 2
     assert all("center view, n = 359" in each for each in printed)
+
+
+@pytest.mark.parametrize("flag", ["--architecture=vgg_d", "--input_size=64"])
+def test_weights_that_are_trained_bring_their_network(flag, tmp_path):
+    weights = f"--weights={tmp_path / 'net.keras'}"
+    said = refusal("train.py", "--dataset=digits", weights, flag)
+    assert f"{flag.split('=')[0]} is not changed beside --weights" in said
