@@ -4,8 +4,9 @@
     python examples/transfer.py --dataset=cifar10 --weights=net.caffemodel
 
 `photos` is a folder with one folder of images per class; any TFDS name will
-do. First a new last layer is trained on frozen features. Then all layers are,
-the first convolution at a tenth of the rate, as the author of the paper
+do. The network is AlexNet, one of its variants or ZFNet, whose last layer is
+`fc8`. First a new last layer is trained on frozen features. Then all layers
+are, the first convolution at a tenth of the rate, as the author of the paper
 fine-tuned his; the rate rises during the first epoch, so that the new layer is
 not destroyed. For comparison the same architecture is trained from random
 weights, for as many epochs, by the recipe for small sets of images.

@@ -1,4 +1,4 @@
-"""Replicas on many machines, with one device or one column each."""
+"""Replicas on many machines, whole on each device or a column on each."""
 
 import tensorflow as tf
 

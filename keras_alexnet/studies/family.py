@@ -53,7 +53,7 @@ FAMILY = (
     Member("alexnet_ptcv", 38.5, 16.6, "center", "pytorchcv, README"),
     Member("zfnet", 38.4, 16.5, "not stated", "Zeiler, Fergus 2014, Table 3"),
     Member(
-        "zfnet_512", 37.5, 16.0, "ten views", "Zeiler, Fergus 2014, Table 3"
+        "zfnet_512", 37.5, 16.0, "not stated", "Zeiler, Fergus 2014, Table 3"
     ),
     Member("vgg_a", 29.6, 10.4, *_VGG),
     Member("vgg_a_lrn", 29.7, 10.5, *_VGG),
