@@ -153,6 +153,8 @@ def confusion_matrix(labels, answers, classes):
         )
     check_labels(labels, classes, first=0)
     check_labels(answers, classes, first=0)
+    # Products of small integers would overflow.
+    labels, answers = labels.astype("int64"), answers.astype("int64")
     flat = np.bincount(labels * classes + answers, minlength=classes**2)
     return flat.reshape(classes, classes)
 

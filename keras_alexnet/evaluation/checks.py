@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_alexnet.data.pipelines import TrainingData
 from keras_alexnet.data.source import Source
+from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 
 WANTED = (
     "`data` must be batches of images and labels, such as "
@@ -98,6 +99,38 @@ def check_images(images):
         if not np.isfinite(np.asarray(images, "float32")).all():
             raise ValueError(
                 "`images` must be finite. Received: NaN or infinity"
+            )
+
+
+def check_pixels(model, images):
+    """Refuses pixels of 0-1 where the network subtracts a mean of 0-255.
+
+    It would see them all as black.
+
+    Args:
+        model: A `keras.Model`.
+        images: Array or tensor.
+
+    Raises:
+        ValueError: If they are floats of 1 at most, and not all 0.
+
+    Example:
+
+    >>> check_pixels(keras.Sequential(), np.full((1, 8, 8, 3), 0.5))
+    """
+    if "float" not in keras.backend.standardize_dtype(images.dtype):
+        return
+    high = float(np.max(np.asarray(images, "float32"), initial=0.0))
+    if not 0 < high <= 1:
+        return
+    for layer in getattr(model, "layers", ()):
+        if not isinstance(layer, MeanSubtraction):
+            continue
+        if float(keras.ops.max(keras.ops.abs(layer.offset))) > 1:
+            raise ValueError(
+                "`images` must be in 0-255, as the network subtracts the mean "
+                f"of such pixels. Received: floats of at most {high:.3g}; "
+                "multiply them by 255"
             )
 
 

@@ -1,5 +1,7 @@
 """Predictions averaged over views of each image, as the paper tests."""
 
+import warnings
+
 import keras
 import numpy as np
 
@@ -10,6 +12,7 @@ from keras_alexnet.evaluation.checks import batches
 from keras_alexnet.evaluation.checks import check_images
 from keras_alexnet.evaluation.checks import check_labels
 from keras_alexnet.evaluation.checks import check_one_replica
+from keras_alexnet.evaluation.checks import check_pixels
 from keras_alexnet.evaluation.checks import check_probabilities
 from keras_alexnet.evaluation.checks import check_weights
 from keras_alexnet.evaluation.checks import names_of_classes
@@ -86,7 +89,8 @@ def predict_views(
     Raises:
         ValueError: If `views` is none of the above, the size is unknown or
             larger than the images, the model takes no square images, has
-            several replicas, or its outputs are no probabilities.
+            several replicas, or its outputs are no probabilities; if pixels
+            are in 0-1 and the model subtracts a mean of 0-255.
 
     Example:
 
@@ -104,6 +108,9 @@ def predict_views(
     check_images(images)
     if isinstance(model, Ensemble):
         _check_ensemble_arguments(size, from_logits, scales)
+        # Scaled images are integers.
+        for member in model.members:
+            check_pixels(member, images)
         return model.average_views(
             lambda member, scaled: predict_views(
                 member, scaled, views, order=order
@@ -111,6 +118,7 @@ def predict_views(
             images,
         )
     check_one_replica(model)
+    check_pixels(model, images)
     if scales is not None:
         found = [
             predict_views(
@@ -214,6 +222,14 @@ def _check_ensemble_arguments(size, from_logits, scales):
 
 
 def _cut(images, views, size, order):
+    sides = tuple(images.shape[1:3])
+    if views in ("ten", "nine", "fifty") and sides == (size, size):
+        warnings.warn(
+            f"The {views} views are all the same, but for mirror images: the "
+            f"images have the views' size, {size} pixels. Give larger ones, "
+            'such as `evaluation_data` without `view`, or `views="center"`.',
+            stacklevel=3,
+        )
     if views == "center":
         return crops.center_view(images, size)[:, None]
     if views == "ten":

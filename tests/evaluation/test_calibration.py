@@ -112,3 +112,9 @@ def test_wrong_confusions():
         confusion_matrix([0], [0, 1], 2)
     with pytest.raises(ValueError, match="Labels must be in 0 to 1"):
         confusion_matrix([0], [2], 2)
+
+
+def test_labels_of_few_bits():
+    labels = np.arange(100, dtype="uint8")
+    found = confusion_matrix(labels, labels, classes=100)
+    np.testing.assert_array_equal(found, np.eye(100))

@@ -3,10 +3,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_alexnet import AlexNet
 from keras_alexnet.data import TrainingData
 from keras_alexnet.data import evaluation_data
 from keras_alexnet.data import load_source
 from keras_alexnet.distribution import on_one_device
+from keras_alexnet.evaluation import Ensemble
 from keras_alexnet.evaluation import evaluate
 from keras_alexnet.evaluation import predict_views
 
@@ -368,3 +370,23 @@ def test_a_model_of_several_replicas_is_refused():
     with pytest.raises(ValueError, match=message):
         evaluate(model, [(images, [0, 1])])
     assert predict_views(on_one_device(model), images).shape == (2, 3)
+
+
+@pytest.mark.parametrize("views", ["ten", "nine", "fifty"])
+def test_views_of_images_that_are_no_larger(views):
+    with pytest.warns(UserWarning, match=f"The {views} views are all the same"):
+        predict_views(corner_model(), ramp(4), views)
+
+
+def test_pixels_of_0_to_1_for_a_network_of_0_to_255():
+    model, other = (
+        AlexNet(input_shape=(67, 67, 3), classes=3, include_preprocessing=True)
+        for _ in range(2)
+    )
+    images = np.full((2, 70, 70, 3), 0.5, "float32")
+    for network in (model, Ensemble([model, other])):
+        with pytest.raises(ValueError, match="in 0-255.*at most 0.5; multiply"):
+            predict_views(network, images)
+    bare = AlexNet(input_shape=(67, 67, 3), classes=3)
+    assert predict_views(bare, images).shape == (2, 3)
+    assert predict_views(model, np.zeros_like(images)).shape == (2, 3)
