@@ -74,7 +74,16 @@ class Rows:
     def remove(self, paths):
         """Forgets the rows of some paths."""
         if paths:
-            self._removed |= {self._places.pop(path) for path in paths}
+            for path in paths:
+                del self._places[path]
+            gone = set(paths)
+            # Earlier rows of these paths, too, or they would count again.
+            self._removed |= {
+                (number, row)
+                for number, part in enumerate(self._parts)
+                for row, (path, _, _) in enumerate(part.entries)
+                if path in gone
+            }
             if self._directory is not None:
                 index_files.write_removed(self._directory, self._removed)
 

@@ -335,3 +335,14 @@ def test_a_killed_build_goes_on(model, photos, tmp_path, small_parts):
         whole.features(),
         rtol=1e-5,
     )
+
+
+def test_a_path_of_two_rows_is_gone_for_good(tmp_path):
+    """Its earlier row does not count again when the index is opened."""
+    directory = tmp_path / "index"
+    directory.mkdir()
+    rows = Rows(directory, 1)
+    rows.append(Part(np.zeros((2, 1), "float32"), [("a", 1, 1), ("b", 1, 1)]))
+    rows.append(Part(np.ones((1, 1), "float32"), [("a", 2, 2)]))
+    rows.remove(["a"])
+    assert rows.paths == Rows(directory, 1).paths == ["b"]
