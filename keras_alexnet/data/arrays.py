@@ -4,7 +4,53 @@ import hashlib
 
 import numpy as np
 
+from keras_alexnet.data.folders import SPLIT_FOLDERS
 from keras_alexnet.data.source import stored_split
+
+
+def as_pairs(source):
+    """Arrays by split, from what a user has given.
+
+    Args:
+        source: A pair `(images, labels)`, or a dict of pairs by split.
+
+    Returns:
+        Dict from `"train"`, `"test"`, `"validation"` or `"val"` to pairs.
+
+    Raises:
+        ValueError: If it is something else; the message says what to write.
+
+    Example:
+
+    >>> list(as_pairs({"Train": (np.zeros(2), [0, 1]), "valid": ([], [])}))
+    ['train', 'validation']
+    """
+    if not isinstance(source, dict):
+        source = {"train": source}
+    found = {}
+    for name, pair in source.items():
+        split = SPLIT_FOLDERS.get(str(name).lower())
+        if split is None or split in found:
+            raise ValueError(
+                'The splits of arrays must be "train" and at most one each '
+                f'of "test", "validation" and "val". Received: '
+                f"{list(source)}"
+            )
+        if isinstance(pair, (tuple, list)) and len(pair) == 2:
+            if all(isinstance(part, tuple) for part in pair):
+                raise ValueError(
+                    "Two pairs of arrays must say what they are: "
+                    '`{"train": (images, labels), "test": (images, labels)}`'
+                )
+            found[split] = tuple(pair)
+            continue
+        what = f"{type(pair).__name__}"
+        if isinstance(pair, (tuple, list)):
+            what += f" of {len(pair)}"
+        raise ValueError(
+            f"{name!r} must be a pair `(images, labels)`. Received: {what}"
+        )
+    return found
 
 
 def open_arrays(arrays, class_names=None):
@@ -97,8 +143,8 @@ def _as_rgb(images):
         )
     if images.dtype != "uint8":
         low, high = images.min(initial=0), images.max(initial=0)
-        # `not` refuses NaN too.
-        if not (low >= 0 and 1 < high <= 255):
+        # `not` refuses NaN too; resampled images of 0-1 may exceed 1 a little.
+        if not (low >= 0 and 2 <= high <= 255):
             raise ValueError(
                 "`images` must be in 0-255; multiply those in 0-1 by 255. "
                 f"Received: values from {low} to {high}"

@@ -13,7 +13,7 @@ from keras_alexnet.data.image_files import subfolders
 from keras_alexnet.data.lookup import lookup
 from keras_alexnet.data.source import Split
 
-# What a folder of a split may be called, in whatever case.
+# What a split may be called, in whatever case.
 SPLIT_FOLDERS = {
     "train": "train",
     "training": "train",

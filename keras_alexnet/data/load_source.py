@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from keras_alexnet.data.arrays import as_pairs
 from keras_alexnet.data.arrays import open_arrays
 from keras_alexnet.data.arrays import open_digits
 from keras_alexnet.data.block_copies import BlockCopies
@@ -39,7 +40,7 @@ def load_source(
 
     The split called `"test"` is the source's own labelled `test`, else its
     `validation`, else `val`. A source without any gives a fifth of each
-    class, always the same fifth.
+    class, the same fifth as long as its files are the same.
 
     Args:
         source: `"digits"` (1,797 handwritten digits of 8x8 pixels that ship
@@ -86,7 +87,7 @@ def load_source(
     >>> source.counts
     {'train': 1295, 'test': 359, 'holdout': 143}
     """
-    _check_arguments(source, holdout, on_error, class_names)
+    _check_arguments(source, data_dir, holdout, on_error, class_names)
     skipped, ignored = [] if on_error == "skip" else None, {}
     copies = _copies(source, data_dir)
     if copies is None:
@@ -130,7 +131,7 @@ def load_source(
     )
 
 
-def _check_arguments(source, holdout, on_error, class_names):
+def _check_arguments(source, data_dir, holdout, on_error, class_names):
     if not 0 <= holdout < 1:
         raise ValueError(
             f"`holdout` must be in [0, 1). Received: holdout={holdout}"
@@ -145,6 +146,12 @@ def _check_arguments(source, holdout, on_error, class_names):
             "`source` must be the name of a data set, a folder, a pair "
             "`(images, labels)` or a dict of pairs. "
             f"Received: {type(source).__name__} {str(source)[:60]}"
+        )
+    if isinstance(source, (dict, tuple, list)) and data_dir is not None:
+        raise ValueError(
+            "`data_dir` is the folder of a TFDS data set. Of arrays give the "
+            'test set as `{"train": (images, labels), "test": (images, labels)}'
+            f"`. Received: data_dir of type {type(data_dir).__name__}"
         )
     if class_names is not None and isinstance(source, (str, os.PathLike)):
         raise ValueError(
@@ -189,11 +196,15 @@ def _is_remote(path):
 
 
 def _open(source, data_dir, class_names, skipped, ignored):
-    if isinstance(source, dict):
-        return "arrays", "", open_arrays(source, class_names)
-    if isinstance(source, (tuple, list)):
-        return "arrays", "", open_arrays({"train": tuple(source)}, class_names)
+    if isinstance(source, (dict, tuple, list)):
+        return "arrays", "", open_arrays(as_pairs(source), class_names)
     if str(source) == "digits":
+        if isinstance(source, str) and os.path.isdir(source):
+            raise ValueError(
+                'There is a folder "digits" here, and `source="digits"` are '
+                'those of scikit-learn. Give the folder as "./digits", or work '
+                "elsewhere"
+            )
         return "digits", "", open_digits()
     path = pathlib.Path(source).expanduser()
     is_tfds = (path / "dataset_info.json").is_file()

@@ -339,3 +339,44 @@ def test_other_formats_are_not_read_from_remote_folders():
         file.write('{"fileFormat": "array_record"}')
     with pytest.raises(ValueError, match="stored as array_record; mount the"):
         load_source("ram://others")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (((IMAGES, LABELS), (IMAGES, LABELS)), 'Two pairs .*"test": .images'),
+        ((IMAGES, LABELS, IMAGES), "must be a pair .*tuple of 3"),
+        ({"train": IMAGES}, "'train' must be a pair .*ndarray"),
+        ({"train": (IMAGES, LABELS), "extra": (IMAGES, LABELS)}, "'extra'"),
+        (
+            {"test": (IMAGES, LABELS), "Testing": (IMAGES, LABELS)},
+            "at most one each",
+        ),
+    ],
+)
+def test_arrays_in_another_form(source, message):
+    with pytest.raises(ValueError, match=message):
+        load_source(source)
+
+
+def test_a_second_pair_is_no_folder():
+    with pytest.raises(ValueError, match="`data_dir` is .*type tuple"):
+        load_source((IMAGES, LABELS), (IMAGES, LABELS))
+
+
+def test_splits_of_arrays_are_called_as_folders_are():
+    pair = IMAGES, LABELS
+    source = load_source({"Train": pair, "valid": (IMAGES[:4], LABELS[:4])})
+    assert source.counts == {"train": 12, "test": 4}
+
+
+def test_pixels_that_resampling_has_made_a_little_more_than_1():
+    with pytest.raises(ValueError, match="in 0-255; multiply"):
+        load_source((IMAGES / 255 * 1.02, LABELS))
+
+
+def test_a_folder_called_digits(tmp_path, monkeypatch):
+    make_folder(tmp_path / "digits", {"a": 5, "b": 5})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match='Give the folder as "./digits"'):
+        load_source("digits")
