@@ -139,6 +139,11 @@ class TrainingData:
             self.settings["scales"] = list(scales)
         self.dataset = self._build()
 
+    @property
+    def position(self):
+        """Pair `(epoch, step)` at which the next iteration starts."""
+        return int(self._epoch), int(self._step)
+
     def seek(self, epoch, step=0):
         """Makes the next iteration start at a step of an epoch.
 

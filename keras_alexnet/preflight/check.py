@@ -12,6 +12,7 @@ from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 from keras_alexnet.models.network import class_count
 from keras_alexnet.preflight.duplicates import duplicate_findings
 from keras_alexnet.preflight.duplicates import find_duplicates
+from keras_alexnet.preflight.findings import Finding
 from keras_alexnet.preflight.findings import Preflight
 from keras_alexnet.preflight.inputs import input_findings
 from keras_alexnet.preflight.labels import integer_labels
@@ -85,6 +86,9 @@ def check(model, data, source=None, examples=1000):
     if labels is not None:
         splits, names = _known_labels(source)
         classes = class_count(model)
+        if names is not None and len(names) != classes:
+            findings.append(_other_classes(classes, len(names)))
+            splits = names = None
         findings += label_findings(labels, classes, splits, names)
     if np.isfinite(images).all():
         found = responses(model, images)
@@ -144,9 +148,10 @@ def _first_batch(data):
     if is_pair and hasattr(data[0], "shape") and np.ndim(data[1]) < 3:
         data = [data]
     if hasattr(data, "seek"):
+        before = data.position
         with _without_noise(data):
             found = next(iter(batches(data.dataset)), None)
-        data.seek(0)
+        data.seek(*before)
     else:
         found = next(iter(batches(data)), None)
     if found is None:
@@ -173,6 +178,14 @@ def _without_noise(data):
         yield
     finally:
         sigma.assign(before)
+
+
+def _other_classes(classes, known):
+    return Finding(
+        "classes_differ",
+        f"The network has {classes} classes, the images are of {known}.",
+        f"Build the network with `classes={known}`.",
+    )
 
 
 def _labels(model, labels, count):

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_alexnet.evaluation.checks import as_integers
 from keras_alexnet.evaluation.checks import batches
+from keras_alexnet.evaluation.model_input import main_output
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +46,8 @@ def validation_part(model, data, most, worst, probed):
     n, probe, kept = 0, [], []
     for images, labels in batches(data):
         images = np.asarray(images)[: most - n]
-        outputs = np.asarray(model.predict_on_batch(images), "float64")
+        outputs = main_output(model, model.predict_on_batch(images))
+        outputs = np.asarray(outputs, "float64")
         labels = np.asarray(labels)[: len(images)]
         labels = as_integers(labels, *outputs.shape)
         scores = _probabilities(outputs)

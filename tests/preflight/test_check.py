@@ -7,6 +7,8 @@ from photos import photos
 from small_networks import build
 from small_networks import small
 
+from keras_alexnet.data import TrainingData
+from keras_alexnet.data import load_source
 from keras_alexnet.models import CIFAR_11
 from keras_alexnet.models import CIFAR_18
 from keras_alexnet.models import PAPER
@@ -302,3 +304,20 @@ def test_what_is_printed():
         "1. This is wrong.\n"
         "   What to do: Do that."
     )
+
+
+def test_a_network_of_other_classes_than_the_images():
+    model = network(with_width(PAPER, 0.05), 67, classes=12)
+    images = photos(12, 67)
+    source = load_source((images, np.arange(12) % 4))
+    found = check(model, (images, np.arange(12) % 4), source, examples=0)
+    (one,) = [f for f in found.findings if f.name == "classes_differ"]
+    assert "12 classes, the images are of 4" in one.what
+
+
+def test_the_data_stay_where_they_were():
+    source = load_source((photos(24, 67), np.arange(24) % 4))
+    data = TrainingData(source, input_size=67, batch_size=4)
+    data.seek(3, step=2)
+    check(network(with_width(PAPER, 0.05), 67, classes=4), data, examples=0)
+    assert data.position == (3, 2)
