@@ -1,6 +1,7 @@
 """Keras's own files, with a description of the network inside."""
 
 import contextlib
+import dataclasses
 import errno
 import json
 import os
@@ -49,10 +50,17 @@ def save_weights_file(network, path, **options):
     Raises:
         OSError: If the file cannot be written.
     """
+    if network.architecture is None:
+        with replacing(path) as temporary:
+            keras.Model.save_weights(network, temporary, **options)
+        return
+    sides = network.input_shape[1:3]
     description = {
         "architecture": keras.saving.serialize_keras_object(
             network.architecture
         ),
+        # Whatever the data format, these two sides are equal or one is 3.
+        "input_size": None if None in sides else max(sides),
         "classes": _classes(network),
         "columns": has_columns(network),
         "preprocessing": _preprocessing(network) is not None,
@@ -92,7 +100,14 @@ def read_description(path):
                     "preprocessing": "mean_subtraction" in names,
                 }
             description = json.loads(file.attrs[ATTRIBUTE])
-        return {**description, "architecture": _restored(description)}
+            # A damaged description may lack one.
+            known = ("classes", "columns", "preprocessing")
+            found = {name: description[name] for name in known}
+        architecture = _restored(description)
+        size = description.get("input_size")
+        if size is not None:
+            architecture = dataclasses.replace(architecture, input_size=size)
+        return {**found, "architecture": architecture}
 
 
 def load_weights_file(network, path, strict=True, **options):
@@ -110,7 +125,15 @@ def load_weights_file(network, path, strict=True, **options):
             numbers that are not finite.
     """
     description = read_description(path)
-    check_same_function(network, description["architecture"], path, strict)
+    found = description["architecture"]
+    check_same_function(network, found, path, strict)
+    own = network.architecture
+    if strict and found and own and found.channel_order != own.channel_order:
+        raise ValueError(
+            f"{path} takes the colors in the order {found.channel_order!r}, "
+            f"the network in {own.channel_order!r}. Build the network with "
+            f"`channel_order={found.channel_order!r}` in its architecture."
+        )
     if description["columns"] == has_columns(network):
         with _unchanged_on_error(network):
             _load(network, description, path, options)
@@ -139,6 +162,9 @@ def check_same_function(network, found, path, strict=True):
     if found is None or network.architecture is None or not strict:
         return
     different = different_computations(found, network.architecture)
+    stds = found.pixel_std, network.architecture.pixel_std
+    if _preprocessing(network) is not None and not np.allclose(*stds, 1e-3):
+        different.append(f"pixel_std: {stds[0]}, not {stds[1]}")
     if different:
         raise ValueError(
             f"{path} is of architecture {found.name!r}, which computes "

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_alexnet.columns.conversion import has_columns
 from keras_alexnet.columns.shares import by_whole_name
+from keras_alexnet.disk import replacing
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 from keras_alexnet.models.alexnet import AlexNet
 from keras_alexnet.models.architecture import Architecture
@@ -80,10 +81,12 @@ def save_weights(model, path, dtype="float32"):
             '`dtype` must be "float32", or "float16" of a .safetensors file. '
             f"Received: dtype={dtype!r}, path={path!r}"
         )
-    if path.endswith(".keras"):
-        model.save(path)
-    elif is_keras_file(path):
-        model.save_weights(path)
+    if is_keras_file(path):
+        with replacing(path) as temporary:
+            if path.endswith(".keras"):
+                model.save(temporary)
+            else:
+                model.save_weights(temporary)
     else:
         _save_for_others(model, path, dtype)
 

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 
 import keras
@@ -12,6 +13,7 @@ from keras_alexnet.models import architecture_of
 from keras_alexnet.models import load_network
 from keras_alexnet.models import load_weights
 from keras_alexnet.models import save_weights
+from keras_alexnet.models import without_norms
 from keras_alexnet.models.keras_files import read_description
 
 PAPER = small("paper")
@@ -191,3 +193,61 @@ def test_damaged_files_are_value_errors_or_load(count, path, network):
             assert all(map(np.array_equal, before, weights(model)))
             refused += 1
     assert refused > count / 4
+
+
+def test_another_image_size_is_found_in_the_file(tmp_path):
+    model = build(PAPER, input_shape=(67, 67, 3))
+    path = tmp_path / "net.weights.h5"
+    save_weights(model, path)
+    again = load_network(path)
+    assert again.input_shape == (None, 67, 67, 3)
+    assert same(model, build(PAPER, input_shape=(67, 67, 3)))
+
+
+@pytest.mark.parametrize("ending", [".weights.h5", ".safetensors"])
+def test_weights_for_pixels_of_another_scale(ending, tmp_path):
+    """No norm tells it: the network predicts something else."""
+    plain = without_norms(PAPER)
+    model = build(plain.divided_by(58.0), include_preprocessing=True)
+    path = tmp_path / f"net{ending}"
+    save_weights(model, path)
+    with pytest.raises(ValueError, match="pixel_std: .*58.0.* not .*1.0"):
+        load_network(path, plain)
+    assert load_network(path).architecture.pixel_std == (58.0,) * 3
+
+
+def test_weights_for_colors_in_another_order(tmp_path):
+    model = build(PAPER, include_preprocessing=True)
+    path = tmp_path / "net.weights.h5"
+    save_weights(model, path)
+    other = dataclasses.replace(PAPER, channel_order="bgr")
+    with pytest.raises(ValueError, match="order 'rgb', the network in 'bgr'"):
+        load_network(path, other)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5"])
+def test_a_write_that_fails_leaves_the_file(ending, tmp_path, monkeypatch):
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+    path = tmp_path / f"net{ending}"
+    save_weights(model, path)
+    before = path.read_bytes()
+
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    for name in ("save", "save_weights"):
+        monkeypatch.setattr(keras.Model, name, _begin_and(full))
+    with pytest.raises(OSError, match="No space left"):
+        save_weights(model, path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def _begin_and(fail):
+    def write(self, path, *arguments, **options):
+        with open(path, "wb") as file:
+            file.write(b"half")
+        fail()
+
+    return write
