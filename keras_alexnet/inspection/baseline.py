@@ -32,7 +32,8 @@ def neutral_image(model, images, given=None):
     """
     shape = images.shape[1:]
     if given is None:
-        means = [x for x in model.layers if isinstance(x, MeanSubtraction)]
+        layers = model._flatten_layers(include_self=False)
+        means = [x for x in layers if isinstance(x, MeanSubtraction)]
         given = as_array(means[0].offset) if means else 0.0
     else:
         given = np.asarray(given, "float32")

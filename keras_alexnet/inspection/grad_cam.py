@@ -31,7 +31,8 @@ def grad_cam(model, images, unit=None, layer=None, maps=None):
         layer: String, the layer of the class. A softmax is left out.
             Defaults to the last layer with weights.
         maps: String, the layer of the maps. Defaults to the last convolution,
-            with its ReLU.
+            with its ReLU where that is a part of the layer; where it is a
+            layer of its own, name that one for maps without negative values.
 
     Returns:
         Array of shape `(batch, rows, columns)`, in the places of the maps;

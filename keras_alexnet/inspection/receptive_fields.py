@@ -189,7 +189,7 @@ def _window(layer):
 def _padding(layer, size, stride):
     """Units before the map, along its height and its width."""
     if isinstance(layer, CeilPooling):
-        return 0, 0
+        return layer.pixels
     padding = layer.get_config()["padding"]
     if isinstance(padding, int):
         return padding, padding

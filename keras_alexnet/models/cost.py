@@ -149,6 +149,9 @@ def _computed(model):
     Of columns it is the share of a layer, which has the whole layer's name.
     """
     for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _computed(layer)
+            continue
         outputs = keras.tree.flatten(layer.output)
         inner = layer.layer if isinstance(layer, OnColumn) else layer
         for output in outputs:

@@ -9,6 +9,7 @@ from small_networks import small
 
 from keras_alexnet.inspection import ReceptiveField
 from keras_alexnet.inspection import receptive_fields
+from keras_alexnet.layers import CeilMaxPooling2D
 from keras_alexnet.layers import LocalResponseNormalization
 from keras_alexnet.models.geometry import sizes
 from keras_alexnet.models.presets import PAPER
@@ -131,3 +132,15 @@ def test_what_is_not_known_is_refused():
     shape = keras.layers.Reshape((16, 4, 3), name="shape")(image)
     with pytest.raises(ValueError, match="'shape' must turn a map into a vec"):
         receptive_fields(keras.Model(image, shape))
+
+
+def test_padding_of_poolings_that_round_up():
+    inputs = keras.Input((9, 9, 1))
+    model = keras.Model(inputs, CeilMaxPooling2D(3, 2, padding=1)(inputs))
+    (field,) = [
+        field
+        for name, field in receptive_fields(model).items()
+        if "pooling" in name
+    ]
+    # The first unit sees pixels -1 to 1.
+    assert field == square(3, 2, -1)

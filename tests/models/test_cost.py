@@ -1,3 +1,4 @@
+import keras
 import pytest
 
 from keras_alexnet import AlexNet
@@ -32,3 +33,19 @@ def test_columns_hold_each_other_s_outputs_too(networks):
     one, both = training_bytes(grouped, 8), training_bytes(columns, 8)
     assert both["activations"] == 8 * activation_bytes(columns)
     assert both["parameters"] == one["parameters"]
+
+
+def test_networks_within_networks_count():
+    base = AlexNet(input_shape=(67, 67, 3), include_top=False)
+    head = keras.Sequential(
+        [
+            keras.Input((67, 67, 3)),
+            base,
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+    )
+    costs = multiply_adds(head)
+    assert multiply_adds(base).items() <= costs.items()
+    assert len(costs) == len(multiply_adds(base)) + 1
+    assert activation_bytes(head) > activation_bytes(base)
