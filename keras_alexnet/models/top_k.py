@@ -8,8 +8,8 @@ def is_missed(scores, labels, k):
 
     Of equal scores the class with the lower index ranks first, so that a
     network that says the same of all classes is not always right. An example
-    whose own score, or that of a class that would rank before it, is NaN
-    counts as missed.
+    whose own score, or that of a class that would rank before it, is NaN, or
+    whose class does not exist, counts as missed.
 
     Args:
         scores: Tensor or array of shape `(n, classes)`.
@@ -26,6 +26,9 @@ def is_missed(scores, labels, k):
     """
     scores = ops.convert_to_tensor(scores)
     labels = ops.cast(ops.reshape(labels, (-1, 1)), "int32")
+    classes = scores.shape[-1]
+    absent = ops.logical_or(labels < 0, labels >= classes)
+    labels = ops.clip(labels, 0, classes - 1)
     own = ops.take_along_axis(scores, labels, axis=-1)
     index = ops.arange(scores.shape[-1], dtype="int32")
     # Not by `not (scores <= own)`: TensorFlow's graphs replace that by
@@ -33,4 +36,5 @@ def is_missed(scores, labels, k):
     before = ops.logical_or(scores > own, ops.isnan(scores))
     equal = ops.logical_and(scores == own, index < labels)
     rank = ops.sum(ops.cast(ops.logical_or(before, equal), "int32"), axis=-1)
-    return ops.logical_or(rank >= k, ops.isnan(own[:, 0]))
+    missed = ops.logical_or(rank >= k, ops.isnan(own[:, 0]))
+    return ops.logical_or(missed, absent[:, 0])

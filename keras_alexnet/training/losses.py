@@ -58,19 +58,21 @@ class LabelCrossentropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         y_pred = ops.convert_to_tensor(y_pred)
+        # It refuses labels out of range, of which one-hot rows are all 0.
+        cost = keras.losses.sparse_categorical_crossentropy(
+            y_true, y_pred, from_logits=self.from_logits
+        )
         if not self.label_smoothing:
-            return keras.losses.sparse_categorical_crossentropy(
-                y_true, y_pred, from_logits=self.from_logits
-            )
-        labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
+            return cost
         # Keras goes back from a softmax to its logits, and so knows the
         # gradient of a probability that has become 0.
-        return keras.losses.categorical_crossentropy(
-            ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype),
+        spread = keras.losses.categorical_crossentropy(
+            ops.ones_like(y_pred) / y_pred.shape[-1],
             y_pred,
             from_logits=self.from_logits,
-            label_smoothing=self.label_smoothing,
         )
+        smoothing = self.label_smoothing
+        return (1 - smoothing) * cost + smoothing * spread
 
     def get_config(self):
         return {

@@ -90,3 +90,13 @@ def test_a_sure_network_learns_to_be_less_sure(smoothing):
     assert float(cost) == pytest.approx(smoothing * 30, abs=1e-5)
     wanted = smoothing * np.array([[0.75, -0.25, -0.25, -0.25]])
     np.testing.assert_allclose(gradient.numpy(), wanted, atol=1e-6)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="TensorFlow's refusal"
+)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("label", [-1, 4])
+def test_labels_out_of_range_are_refused(smoothing, label):
+    with pytest.raises(Exception, match="label value"):
+        LabelCrossentropy(smoothing)(np.array([0, label]), probabilities()[:2])

@@ -120,3 +120,10 @@ def test_early_stopping_knows_that_less_is_better():
 def test_k_is_checked(k):
     with pytest.raises(ValueError, match=f"`k` must be a pos.* k={k}"):
         TopKError(k)
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_class_that_does_not_exist_is_missed(label):
+    scores = np.array([[0.1, 0.2, 0.7], [0.7, 0.2, 0.1]], "float32")
+    found = keras.ops.convert_to_numpy(is_missed(scores, [label, 0], 3))
+    assert found.tolist() == [True, False]
