@@ -45,6 +45,9 @@ class KeepBest(keras.callbacks.Callback):
             `None`. Defaults to `None`.
         monitor: String. Defaults to `"val_top1_error"`.
 
+    Raises:
+        ValueError: After the first epoch, if `monitor` is not measured.
+
     Example:
 
     >>> KeepBest(monitor="val_loss").monitor
@@ -63,8 +66,13 @@ class KeepBest(keras.callbacks.Callback):
         self._weights = None
 
     def on_epoch_end(self, epoch, logs=None):
-        value = (logs or {}).get(self.monitor, math.inf)
-        if value >= self.best:
+        if self.monitor not in (logs or {}):
+            raise ValueError(
+                f"`monitor` must be measured in each epoch. Received: "
+                f"monitor={self.monitor!r}, measured: {sorted(logs or {})}"
+            )
+        value = logs[self.monitor]
+        if not value < self.best:
             return
         self.best = value
         self._weights = self.model.get_weights()

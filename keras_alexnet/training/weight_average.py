@@ -51,11 +51,20 @@ class WeightAverage(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._mean, self._count, self._last = None, 0, -1
-        if self.path is not None and os.path.exists(self.path):
-            with np.load(self.path) as arrays:
-                found = dict(arrays)
-            self._count, self._last = found.pop("count"), found.pop("last")
-            self._mean = [found[str(i)] for i in range(len(found))]
+        if self.path is None or not os.path.exists(self.path):
+            return
+        with np.load(self.path) as arrays:
+            found = dict(arrays)
+        # The second half of more epochs begins later.
+        if found.pop("epochs", None) != self.params["epochs"]:
+            return
+        self._count, self._last = found.pop("count"), found.pop("last")
+        self._mean = [found[str(i)] for i in range(len(found))]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 0:
+            # What was read is another training's.
+            self._mean, self._count, self._last = None, 0, -1
 
     def on_epoch_end(self, epoch, logs=None):
         # What is repeated after an interruption was counted already.
@@ -85,4 +94,10 @@ class WeightAverage(keras.callbacks.Callback):
         arrays = {str(i): mean for i, mean in enumerate(self._mean)}
         with replacing(self.path) as temporary:
             with open(temporary, "wb") as file:
-                np.savez(file, count=self._count, last=self._last, **arrays)
+                np.savez(
+                    file,
+                    count=self._count,
+                    last=self._last,
+                    epochs=self.params["epochs"],
+                    **arrays,
+                )

@@ -200,3 +200,9 @@ def test_best_weights_that_cannot_be_saved_do_not_end_training(tmp_path):
     model.set_weights([np.zeros(w.shape) for w in model.weights])
     keeper.restore()
     assert all(map(np.array_equal, model.get_weights(), wanted))
+
+
+def test_the_best_of_what_is_not_measured():
+    x, y = make_batches()
+    with pytest.raises(ValueError, match="monitor='val_top1_error', measured"):
+        fit(make_model(), x, y, epochs=1, callbacks=[KeepBest()])

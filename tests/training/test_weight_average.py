@@ -12,7 +12,16 @@ class Steps(keras.callbacks.Callback):
         self.model.layers[-1].kernel.assign([[2.0**epoch]])
 
 
-def trained(average, epochs, first=0):
+class StopAfter(keras.callbacks.Callback):
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = epoch == self.epoch
+
+
+def trained(average, epochs, first=0, last=None):
     inputs = keras.Input((1,))
     outputs = keras.layers.Dense(1, use_bias=False)(inputs)
     model = keras.Model(inputs, outputs)
@@ -24,7 +33,7 @@ def trained(average, epochs, first=0):
         epochs=epochs,
         initial_epoch=first,
         verbose=0,
-        callbacks=[Steps(), average],
+        callbacks=[Steps(), average, StopAfter(last)],
     )
     return model
 
@@ -47,7 +56,7 @@ def test_the_mean_of_the_last_epochs(start, want):
 
 def test_an_interruption_changes_nothing(tmp_path):
     path = tmp_path / "average.npz"
-    trained(WeightAverage(0.0, path), 3)
+    trained(WeightAverage(0.0, path), 4, last=2)
     # Begun again from a backup after the first epoch.
     average = WeightAverage(0.0, path)
     model = trained(average, 4, first=1)
@@ -68,3 +77,17 @@ def test_without_an_epoch_nothing_is_restored():
 def test_impossible_starts(start):
     with pytest.raises(ValueError, match=r"`start` must be in \[0, 1\)"):
         WeightAverage(start)
+
+
+def test_a_file_of_another_training_or_length_does_not_count(tmp_path):
+    path = tmp_path / "average.npz"
+    trained(WeightAverage(path=path), epochs=4)
+    # Its second half begins later.
+    average = WeightAverage(path=path)
+    model = trained(average, epochs=8, first=4)
+    average.restore()
+    assert kernel(model) == pytest.approx((16 + 32 + 64 + 128) / 4)
+    average = WeightAverage(0.75, path)
+    model = trained(average, epochs=8)
+    average.restore()
+    assert kernel(model) == pytest.approx((64 + 128) / 2)
