@@ -35,14 +35,24 @@ from keras_alexnet.training.schedules import cosine_schedule
 # Schedules that do not depend on how many epochs there will be.
 ENDLESS = ("plateau", "constant")
 
+# Layers that leave probabilities what they are.
+PASSING = (
+    keras.layers.Dropout,
+    keras.layers.Flatten,
+    keras.layers.GlobalAveragePooling2D,
+    keras.layers.Reshape,
+)
 
-def make_schedule(recipe, data=None, epochs=None):
+
+def make_schedule(recipe, data=None, epochs=None, first_layer="conv1"):
     """The callback, if any, that sets the learning rates of a recipe.
 
     Args:
         recipe: A `Recipe` or a preset's name.
         data: A `TrainingData`, whose color noise `"as_run"` switches off.
         epochs: Integer. Defaults to the recipe's.
+        first_layer: String, the layer whose rate `"as_run"` lowers earlier.
+            Defaults to `"conv1"`.
 
     Returns:
         A `keras.callbacks.Callback`, or `None` for a constant rate.
@@ -66,6 +76,7 @@ def make_schedule(recipe, data=None, epochs=None):
             bias_multiplier=recipe.bias_multiplier,
             color_sigma=recipe.color_sigma,
             epochs=epochs,
+            first_layer=first_layer,
             data=data,
         )
     if recipe.schedule == "steps":
@@ -171,7 +182,8 @@ def fit(
     if preflight and is_chief(model):
         found = before_training(model, data, directory, verbose)
     compile_by(recipe, model, jit_compile)
-    schedule = make_schedule(recipe, data, epochs)
+    first = getattr(getattr(model, "architecture", None), "first_layer", None)
+    schedule = make_schedule(recipe, data, epochs, first or "conv1")
     callbacks = [DivergenceGuard(), *callbacks]
     if schedule is not None:
         callbacks.insert(0, schedule)
@@ -219,9 +231,12 @@ def compile_by(recipe, model, jit_compile="auto"):
     }
     recipe = dataclasses.replace(
         recipe,
-        multipliers=tuple(
-            pair for pair in recipe.multipliers if pair[0] not in frozen
-        ),
+        **{
+            name: tuple(
+                pair for pair in getattr(recipe, name) if pair[0] not in frozen
+            )
+            for name in ("multipliers", "weight_decays")
+        },
     )
     with _scope(model):
         model.compile(
@@ -296,8 +311,15 @@ def _scope(model):
 
 
 def _gives_logits(model):
-    last = model.get_layer(model.output_names[0])
-    activation = getattr(last, "activation", None)
+    """Whether a network ends without a softmax."""
+    layer = model.outputs[0]._keras_history.operation
+    while isinstance(layer, keras.Model):
+        layer = layer.outputs[0]._keras_history.operation
+    while isinstance(layer, PASSING):
+        layer = layer.input._keras_history.operation
+    if isinstance(layer, keras.layers.Softmax):
+        return False
+    activation = getattr(layer, "activation", None)
     return activation in (None, keras.activations.linear)
 
 

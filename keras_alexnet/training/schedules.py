@@ -205,7 +205,8 @@ class AsRunSchedule(keras.callbacks.Callback):
         optimizer = _alexnet_sgd(self)
         share, first_layer, noise = self.phase(epoch)
         optimizer.learning_rate = self.learning_rate * share
-        optimizer.set_multiplier(self.first_layer, first_layer)
+        if not self._is_frozen():
+            optimizer.set_multiplier(self.first_layer, first_layer)
         if self.hold_bias_rate:
             optimizer.bias_multiplier = self.bias_multiplier / share
         if self.data is not None:
@@ -213,6 +214,13 @@ class AsRunSchedule(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs["learning_rate"] = _rate(self.model.optimizer)
+
+    def _is_frozen(self):
+        return any(
+            layer.name.split("_column")[0] == self.first_layer
+            and not layer.trainable
+            for layer in self.model.layers
+        )
 
 
 class StepSchedule(keras.callbacks.Callback):

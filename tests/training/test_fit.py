@@ -12,6 +12,7 @@ from keras_alexnet.training import AsRunSchedule
 from keras_alexnet.training import DivideOnPlateau
 from keras_alexnet.training import fit
 from keras_alexnet.training import make_schedule
+from keras_alexnet.training.fit import compile_by
 
 pytest.importorskip("tensorflow", reason="the data are a tf.data.Dataset")
 
@@ -67,6 +68,45 @@ def test_probabilities_and_logits_are_told_apart():
     logits = keras.Model(model.input, x)
     fit(logits, SMALL_DATA_RECIPE, Data(), epochs=0, verbose=0)
     assert logits.loss.get_config()["from_logits"]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        [keras.layers.Dense(3), keras.layers.Softmax()],
+        [keras.layers.Dense(3, activation="softmax"), keras.layers.Flatten()],
+        [keras.Sequential([keras.layers.Dense(3), keras.layers.Softmax()])],
+    ],
+)
+def test_probabilities_are_known_whatever_layer_makes_them(end):
+    model = keras.Sequential([keras.Input((4,)), *end])
+    compile_by(SMALL_DATA_RECIPE, model)
+    assert not model.loss.from_logits
+
+
+def test_logits_of_a_sequential_model():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    compile_by(SMALL_DATA_RECIPE, model)
+    assert model.loss.from_logits
+
+
+def test_layers_that_are_frozen_have_no_rules():
+    """The decay of a frozen layer, and the annealed rate of a frozen conv1."""
+    model = make_model()
+    frozen = model.layers[1]
+    frozen.trainable = False
+    recipe = dataclasses.replace(
+        PAPER_RECIPE,
+        schedule="as_run",
+        weight_decays=((frozen.name, 0.5),),
+        multipliers=((frozen.name, 0.1),),
+    )
+    compile_by(recipe, model)
+    model.optimizer.build(model.trainable_variables)
+    schedule = make_schedule(recipe, epochs=9, first_layer=frozen.name)
+    schedule.set_model(model)
+    schedule.on_epoch_begin(0)
+    assert schedule.first_layer == frozen.name
 
 
 def test_a_plateau_needs_validation():
