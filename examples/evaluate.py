@@ -108,6 +108,7 @@ def evaluate_here():
     """All in this process."""
     model = load_network(FLAGS.model, FLAGS.architecture)
     source = shared_flags.source()
+    shared_flags.check_classes(FLAGS.model, source)
     data = evaluation_data(
         source,
         FLAGS.split,

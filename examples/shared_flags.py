@@ -166,19 +166,67 @@ def define_classes(default):
 
 def class_names(count):
     """Names of so many classes, or `None` where nobody has named them."""
-    path = pathlib.Path(
-        FLAGS.classes or pathlib.Path(FLAGS.weights).parent / "classes.txt"
-    )
     if not FLAGS.classes and FLAGS.weights in SHIPPED:
         return list(SHIPPED[FLAGS.weights].class_names)
-    if not FLAGS.classes and not path.is_file():
-        return None
-    names = path.read_text().splitlines()
-    if len(names) != count:
+    if FLAGS.classes:
+        path, names = FLAGS.classes, read_names(FLAGS.classes)
+    else:
+        path, names = names_beside(FLAGS.weights)
+    if names is not None and len(names) != count:
         raise app.UsageError(
             f"{path} names {len(names)} classes; the network has {count}."
         )
     return names
+
+
+def names_beside(weights):
+    """The `classes.txt` beside a file of weights: its path and its names.
+
+    Args:
+        weights: String, a file's path or a name of published weights, beside
+            which there is nothing.
+
+    Returns:
+        Pair of a path and a list of strings, or `(None, None)`.
+    """
+    path = pathlib.Path(weights).parent / "classes.txt"
+    if pathlib.Path(weights).is_file() and path.is_file():
+        return path, read_names(path)
+    return None, None
+
+
+def read_names(path):
+    """The lines of a file."""
+    return pathlib.Path(path).read_text().splitlines()
+
+
+def check_classes(weights, source):
+    """Refuses images whose classes are those of a network in another order.
+
+    Only the names tell it; the numbers of classes are equal.
+
+    Args:
+        weights: As in `names_beside`.
+        source: The `Source` on which the network shall be judged.
+    """
+    path, names = names_beside(weights)
+    if names is None or names == list(source.class_names):
+        return
+    if sorted(names) == sorted(source.class_names):
+        place = [
+            a == b for a, b in zip(names, source.class_names, strict=True)
+        ].index(False)
+        raise app.UsageError(
+            f"The classes of {source.name} are in another order than those in "
+            f"{path}: number {place} is {source.class_names[place]!r}, of the "
+            f"network {names[place]!r}. Name the folders as they were named "
+            "in training."
+        )
+    if len(names) == len(source.class_names):
+        print(
+            f"The classes have other names than in {path}. They are taken for "
+            f"the same, in order: {names[0]!r} for {source.class_names[0]!r}."
+        )
 
 
 def define_recipe(digits):

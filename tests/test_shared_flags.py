@@ -3,6 +3,7 @@
 import importlib
 import pathlib
 import sys
+import types
 
 import keras
 import numpy as np
@@ -130,6 +131,7 @@ def test_the_size_of_the_images_is_no_change(shared):
 def test_names_of_classes_are_beside_the_weights(shared, tmp_path):
     shared.define_network()
     shared.define_classes("none")
+    (tmp_path / "net.keras").write_bytes(b"")
     parse(f"--weights={tmp_path / 'net.keras'}")
     assert shared.class_names(2) is None
     (tmp_path / "classes.txt").write_text("cat\ndog\n")
@@ -238,3 +240,21 @@ def test_a_file_that_changes_has_another_version(shared, folder, tmp_path):
             file.write(content)
         found.append(shared.file_version(path))
     assert found[0] != found[1]
+
+
+def test_classes_in_another_order_are_refused(shared, tmp_path, capsys):
+    weights = tmp_path / "alexnet.keras"
+    weights.write_bytes(b"")
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+
+    def check(*names):
+        source = types.SimpleNamespace(name="photos", class_names=names)
+        shared.check_classes(str(weights), source)
+        return capsys.readouterr().out
+
+    assert check("cat", "dog") == ""
+    with pytest.raises(app.UsageError, match="number 0 is 'dog', of the netw"):
+        check("dog", "cat")
+    assert "'cat' for 'Katze'" in check("Katze", "Hund")
+    # Published weights lie in no folder.
+    assert shared.names_beside("imagenet") == (None, None)

@@ -165,15 +165,16 @@ def train(
             classifiers, unless its `auxiliary_after` is empty; what is
             returned and saved is without them.
         recipe: A `Recipe`, or a preset's name. Defaults to `"small_data"`.
-        directory: Path for backups, logs and, at the end, `alexnet.keras`.
+        directory: Path for backups, logs and, at the end, `alexnet.keras`
+            and the names of its classes, `classes.txt`.
             Defaults to `None`: nothing is written.
         input_size: Integer, pixels per side of the crops. Defaults to the
             architecture's.
         epochs, batch_size, flip: In place of the recipe's.
         weights: What the network begins with: `"imagenet"` or a file, see
             `AlexNet`. They keep the mean and the scale of the pixels that
-            they were trained with. If the classes differ, the last layer is
-            a new one. Defaults to `None`, random weights.
+            they were trained with. If there is another number of classes,
+            the last layer is a new one. Defaults to `None`, random weights.
         trainable: List of names of the layers that are trained, such as
             `["fc8"]`. Defaults to all.
         keep: `"last"`, the weights after the last epoch; `"best"`, those
@@ -226,6 +227,14 @@ def train(
         strategy = strategy_from_name(strategy)
     recipe = varied_recipe(resolve_recipe(recipe), epochs, batch_size, flip)
     _check_choices(keep, mixed_precision)
+    decides = recipe.schedule == "plateau" or keep == "best"
+    if decides and validation not in ("auto", "holdout"):
+        raise ValueError(
+            f"Validation decides in this training (schedule "
+            f"{recipe.schedule!r}, keep={keep!r}), and must be on held-out "
+            f'images: `validation="holdout"`. Received: '
+            f"validation={validation!r}"
+        )
     source = open_source(
         source, recipe, keep, holdout, data_dir, on_error, seed
     )
@@ -294,6 +303,9 @@ def train(
             folder = worker_folder(strategy, directory)
         with replacing(folder / "alexnet.keras") as temporary:
             model.save(temporary)
+        with replacing(folder / "classes.txt") as temporary:
+            names = "".join(f"{name}\n" for name in source.class_names)
+            pathlib.Path(temporary).write_text(names)
     return Training(
         model, history, source, architecture, recipe, directory, strategy
     )

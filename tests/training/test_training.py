@@ -304,3 +304,15 @@ def test_mixed_precision_is_for_this_training_alone(source):
 def test_wrong_arguments(options, match, source):
     with pytest.raises(ValueError, match=match):
         run(source, **options)
+
+
+@pytest.mark.parametrize("validation", [None, "test"])
+def test_what_decides_sees_held_out_images(source, validation):
+    for options in ({"keep": "best"}, {"recipe": PAPER_RECIPE}):
+        with pytest.raises(ValueError, match="must be on held-out images"):
+            run(source, validation=validation, **options)
+
+
+def test_the_names_of_the_classes_are_kept(source, trained):
+    names = (trained.directory / "classes.txt").read_text().splitlines()
+    assert names == list(source.class_names)
