@@ -82,10 +82,22 @@ class ArchitectureHyperModel(keras_tuner.HyperModel):
         self.seeds = tuple(seeds)
         self.stop_hopeless = stop_hopeless
         self.objective = keras_tuner.Objective(OBJECTIVE, "min")
-        self.key = experiment.key(
-            space.base, self.recipe, self.seeds, stop_hopeless
-        )
         self._dtype_policy = keras.config.dtype_policy()
+
+    @property
+    def key(self):
+        """A name for all that a search depends on."""
+        # Of another space KerasTuner would go on with the old choices.
+        hp = keras_tuner.HyperParameters()
+        self.architecture(hp)
+        return self.experiment.key(
+            self.space.base,
+            self.recipe,
+            self.seeds,
+            self.stop_hopeless,
+            type(self).__name__,
+            [parameter.get_config() for parameter in hp.space],
+        )
 
     def architecture(self, hp):
         """The `Architecture` of a `keras_tuner.HyperParameters`."""

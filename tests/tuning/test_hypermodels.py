@@ -281,3 +281,26 @@ def test_hyperband_goes_on_from_kept_runs(landscape, tiny, recipe, tmp_path):
         tuner.search(verbose=0)
         trials = tuner.oracle.trials.values()
         assert {trial.status for trial in trials} == {"COMPLETED"}
+
+
+def test_another_space_is_another_search(landscape, tiny, recipe):
+    class Units(LRNHyperModel):
+        def __init__(self, *arguments, units):
+            super().__init__(*arguments)
+            self.units = units
+
+        def architecture(self, hp):
+            count = hp.Choice("units", self.units)
+            return dataclasses.replace(
+                super().architecture(hp), fc_units=(count, count)
+            )
+
+    arguments = landscape(by_beta), tiny, recipe
+    keys = {
+        LRNHyperModel(*arguments).key,
+        ConnectivityHyperModel(*arguments).key,
+        Units(*arguments, units=(32, 64)).key,
+        Units(*arguments, units=(64, 128)).key,
+    }
+    assert len(keys) == 4
+    assert LRNHyperModel(*arguments).key in keys
