@@ -57,6 +57,35 @@ def check_types(instance):
             )
 
 
+def tuples_for_lists(instance):
+    """Makes tuples of lists, as JSON and users give them.
+
+    Args:
+        instance: Of a dataclass, which may be frozen.
+
+    Example:
+
+    >>> import dataclasses
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Widths:
+    ...     filters: tuple = ()
+    ...     def __post_init__(self):
+    ...         tuples_for_lists(self)
+    >>> Widths([96, [256, 384]])
+    Widths(filters=(96, (256, 384)))
+    """
+    for name, hint in typing.get_type_hints(type(instance)).items():
+        if tuple in (typing.get_args(hint) or (hint,)):
+            value = _as_tuple(getattr(instance, name))
+            object.__setattr__(instance, name, value)
+
+
+def _as_tuple(value):
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_as_tuple, value))
+    return value
+
+
 def check_shares(instance, *names):
     """Refuses shares that are not in [0, 1).
 

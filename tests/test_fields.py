@@ -7,6 +7,8 @@ from keras_alexnet.fields import ADDED_LATER
 from keras_alexnet.fields import check_shares
 from keras_alexnet.fields import check_types
 from keras_alexnet.fields import settings_of
+from keras_alexnet.fields import tuples_for_lists
+from keras_alexnet.models import PAPER
 from keras_alexnet.training import Recipe
 
 
@@ -81,3 +83,11 @@ def test_an_integer_and_the_float_that_it_means_are_one_setting():
 def test_shares_out_of_their_range(value):
     with pytest.raises(ValueError, match=r"`rate` must be in \[0, 1\)"):
         check_shares(Fields(rate=value), "rate")
+
+
+def test_lists_become_tuples():
+    fields = Fields(sizes=[1, [2, 3]])
+    tuples_for_lists(fields)
+    assert fields.sizes == (1, (2, 3)) and fields.name == "a"
+    wider = dataclasses.replace(PAPER, filters=list(PAPER.filters))
+    assert wider == PAPER and hash(wider.filters) == hash(PAPER.filters)

@@ -6,8 +6,8 @@ import keras
 
 from keras_alexnet.fields import check_shares
 from keras_alexnet.fields import check_types
+from keras_alexnet.fields import tuples_for_lists
 from keras_alexnet.models.difference import describe
-from keras_alexnet.models.inception import as_tuples
 
 STAGES = ("activation", "norm", "spatial_norm", "pool")
 PADDINGS = ("valid", "same", "ceil")
@@ -146,6 +146,7 @@ class Architecture:
 
     def __post_init__(self):
         check_types(self)
+        tuples_for_lists(self)
         check_shares(self, "dropout")
         for name in ("filters", "kernel_sizes", "strides", "paddings"):
             if len(getattr(self, name)) != len(self.stages):
@@ -389,7 +390,7 @@ class Architecture:
     @classmethod
     def from_config(cls, config):
         """The architecture with these fields; lists become tuples."""
-        return cls(**{name: as_tuples(x) for name, x in config.items()})
+        return cls(**config)
 
     def __str__(self):
         return describe(self)

@@ -6,6 +6,7 @@ import keras
 
 from keras_alexnet.fields import check_shares
 from keras_alexnet.fields import check_types
+from keras_alexnet.fields import tuples_for_lists
 from keras_alexnet.models.difference import describe
 
 INITIALIZATIONS = ("xavier", "he", "glorot")
@@ -107,6 +108,7 @@ class InceptionArchitecture:
 
     def __post_init__(self):
         check_types(self)
+        tuples_for_lists(self)
         check_shares(self, "dropout", "auxiliary_dropout")
         for name, choices in (
             ("lrn_convention", ("sum", "mean")),
@@ -243,23 +245,10 @@ class InceptionArchitecture:
     @classmethod
     def from_config(cls, config):
         """The architecture with these fields; lists become tuples."""
-        return cls(**{name: as_tuples(x) for name, x in config.items()})
+        return cls(**config)
 
     def __str__(self):
         return describe(self)
-
-
-def as_tuples(value):
-    """A value of a configuration file with tuples in place of lists.
-
-    Example:
-
-    >>> as_tuples([1, ["a", 2]])
-    (1, ('a', 2))
-    """
-    if isinstance(value, list | tuple):
-        return tuple(as_tuples(x) for x in value)
-    return value
 
 
 GOOGLENET = InceptionArchitecture()
