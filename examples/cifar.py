@@ -86,8 +86,9 @@ def train(name, architecture, recipe, seed, source, split="test", callbacks=()):
     """One network, unless its result is there; returns what is in its file."""
     path = results_folder() / f"{name}-seed{seed}.json"
     network = describe(architecture)
-    if path.exists():
-        kept = json.loads(path.read_text())
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    # A run that failed may have lacked memory.
+    if kept and kept.get("status") != "failed":
         # Another search has another winner.
         if kept.get("network", network) != network:
             raise app.UsageError(

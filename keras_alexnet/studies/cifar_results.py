@@ -17,7 +17,7 @@ def read_results(folder):
 
     Returns:
         Dict from a name to a dict from a seed to what is in the file; both in
-        order.
+        order. Runs that failed are left out.
 
     Example:
 
@@ -27,6 +27,8 @@ def read_results(folder):
     found = {}
     for path in sorted(pathlib.Path(folder).glob("*.json")):
         result = json.loads(path.read_text())
+        if result.get("status") == "failed":
+            continue
         found.setdefault(result["name"], {})[result["seed"]] = result
     return {name: dict(sorted(runs.items())) for name, runs in found.items()}
 

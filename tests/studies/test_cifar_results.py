@@ -65,3 +65,10 @@ def test_only_seeds_of_both_are_pairs():
     assert (none["n"], none["error"], none["difference"]) == (2, 62.5, None)
     assert (lrn["n"], lrn["pairs"], lrn["difference"]) == (2, 1, -25.0)
     assert lrn["high"] == math.inf
+
+
+def test_a_run_that_failed_is_none(tmp_path):
+    for seed, status in enumerate(("completed", "failed")):
+        result = {"name": "lrn", "seed": seed, "status": status}
+        (tmp_path / f"{seed}.json").write_text(json.dumps(result))
+    assert list(read_results(tmp_path)["lrn"]) == [0]
