@@ -17,6 +17,7 @@ started again with the same flags.
 """
 
 import dataclasses
+import hashlib
 import json
 import logging
 import os
@@ -103,13 +104,28 @@ def train_all(source, output):
         yield training.model
 
 
-def probabilities(model, data, path):
-    """What a network says of all images; kept in a file for the next start."""
+def probabilities(model, data, path, images):
+    """What a network says of all images; kept in a file for the next start.
+
+    Args:
+        model: The network.
+        data: Batches of the images.
+        path: Path of the `.npz` file.
+        images: String, which images they are.
+    """
+    # It may have been trained further since.
+    digest = hashlib.blake2b(images.encode(), digest_size=16)
+    for weight in model.get_weights():
+        digest.update(weight.tobytes())
+    key = digest.hexdigest()
     if path.exists():
-        return np.load(path, allow_pickle=False)
+        with np.load(path, allow_pickle=False) as kept:
+            if str(kept["key"]) == key:
+                return kept["probabilities"]
     found = answers(model, data, FLAGS.views).probabilities
     with replacing(path) as temporary:
-        np.save(temporary, found, allow_pickle=False)
+        with open(temporary, "wb") as file:
+            np.savez(file, key=key, probabilities=found)
     return found
 
 
@@ -154,7 +170,8 @@ def main(_):
         probabilities(
             network,
             data,
-            output / f"seed{FLAGS.seed + number}" / f"{FLAGS.views}.npy",
+            output / f"seed{FLAGS.seed + number}" / f"{FLAGS.views}.npz",
+            source.fingerprint,
         )
         for number, network in enumerate(networks)
     ]

@@ -85,9 +85,14 @@ def what_is_done(paths):
     parts = [FLAGS.weights, str(FLAGS.architecture), FLAGS.layer, "problems"]
     parts += map(shared_flags.file_version, (FLAGS.weights, FLAGS.prototxt))
     for path in paths:
-        if os.path.exists(path):
+        # One that is gone, or unreadable, still has its row.
+        version = ""
+        if is_remote(path):
+            version = shared_flags.file_version(path)
+        elif os.path.exists(path):
             stat = os.stat(path)
-            parts.append(f"{path} {stat.st_size} {stat.st_mtime_ns}")
+            version = f"{stat.st_size} {stat.st_mtime_ns}"
+        parts.append(f"{path} {version}")
     return hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()
 
 

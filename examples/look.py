@@ -177,7 +177,10 @@ def folder_images(model):
     """Batches of central views of the images in `--photos`."""
     skipped = []
     paths = image_files(pathlib.Path(FLAGS.photos), skipped, {})
-    sound = [path for path in paths if is_sound(path, skipped)][: FLAGS.limit]
+    sound = [path for path in paths if is_sound(path, skipped)]
+    # Of a folder of classes, images of all of them.
+    some = np.linspace(0, len(sound) - 1, min(FLAGS.limit, len(sound)))
+    sound = [sound[number] for number in some.astype(int)]
     for what in skipped:
         print(f"Left out: {what}")
     if len(sound) < 9:
@@ -243,6 +246,13 @@ def main(arguments):
     paths = arguments[1:]
     if not paths:
         raise app.UsageError("Name at least one photo.")
+    stems = [pathlib.Path(path).stem for path in paths]
+    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if twice:
+        raise app.UsageError(
+            "Each photo gets a folder of its name. Rename one, or look at "
+            f"them one after the other with an --output each: {twice[0]}"
+        )
     model = shared_flags.network()
     names = class_names(model.output_shape[-1])
     output = pathlib.Path(FLAGS.output)

@@ -97,6 +97,11 @@ def all_features(source, path):
     return found
 
 
+def spread(rows, most):
+    """Indices of at most so many rows, of a folder those of all classes."""
+    return np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)
+
+
 def euclidean(vectors, queries):
     """Squared distances of all vectors from each query."""
     squares = (vectors**2).sum(axis=1)
@@ -145,7 +150,8 @@ def fitted(vectors, bits):
 def rows_of_a_length(bits, database, queries, is_right):
     """What JSON holds of each method: means in percent, and differences."""
     rows, baseline = [], None
-    for name, codes, seconds in fitted(database[: FLAGS.fitted], bits):
+    some = spread(database, FLAGS.fitted)
+    for name, codes, seconds in fitted(database[some], bits):
         if name == BASELINE:
             both = codes.project(database), codes.project(queries)
             found = precisions(euclidean, *both, is_right)
@@ -237,8 +243,8 @@ def main(_):
     path = pathlib.Path(FLAGS.output) / "result.json"
     features = all_features(source, path.with_name("features.npz"))
     database, labels = features["train"], features["train_labels"]
-    queries = features["test"][: FLAGS.queries]
-    wanted = features["test_labels"][: FLAGS.queries]
+    some = spread(features["test"], FLAGS.queries)
+    queries, wanted = features["test"][some], features["test_labels"][some]
 
     def is_right(some):
         return wanted[some, None] == labels[None]
@@ -246,6 +252,8 @@ def main(_):
     settings = {
         "source": source.name,
         "model": pathlib.Path(FLAGS.model).name,
+        # Many networks have one name.
+        "features": str(features["key"]),
         "layer": FLAGS.layer,
         "width": database.shape[1],
         "images": len(database),
