@@ -55,6 +55,7 @@ ALLOWED = {
         "keras",
         "numpy",
         "scipy",
+        "layers",
         "models",
         "data",
         "text_table",
