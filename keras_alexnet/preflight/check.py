@@ -32,8 +32,9 @@ def check(model, data, source=None, examples=1000):
 
     - pixels of 0-1 where 0-255 are meant, and the reverse; pixels that are
       not centered; NaN; red and blue exchanged;
-    - labels out of range, off by one, constant, sorted; classes without
-      images, or more than ten times as frequent as others;
+    - labels out of range, off by one, constant, sorted; other classes than the
+      network's; classes without images, or more than ten times as frequent as
+      others;
     - a signal that fades or explodes on its way, dead units, a loss far above
       `ln(classes)`;
     - a response normalization that does nothing at this scale, and windows
