@@ -11,6 +11,7 @@ from small_networks import build
 from small_networks import small
 from small_networks import small_inception
 from test_examples import ROOT
+from test_examples import refusal
 from test_examples import run
 
 if keras.backend.backend() != "tensorflow":
@@ -106,3 +107,8 @@ def test_what_cannot_be_looked_at_is_named(photos):
     assert done.returncode == 1, done.stderr
     assert "Cannot decode" in done.stderr and "absent.png" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_photos_of_one_name_are_refused(tmp_path):
+    said = refusal("look.py", "a/cat.jpg", "b/cat.png", "--weights=imagenet")
+    assert "Each photo gets a folder of its name." in said and "cat" in said

@@ -12,9 +12,11 @@ image_file = pytest.importorskip("PIL.Image")
 
 from small_networks import build  # noqa: E402
 from small_networks import small  # noqa: E402
+from small_networks import small_inception  # noqa: E402
 
 from keras_alexnet.models import CIFAR_26  # noqa: E402
 from keras_alexnet.report import HealthLog  # noqa: E402
+from keras_alexnet.report.validation_part import validation_part  # noqa: E402
 from keras_alexnet.training import AlexNetSGD  # noqa: E402
 
 
@@ -143,3 +145,11 @@ def test_without_tensorboard(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorboard.plugins.hparams", None)
     with pytest.raises(ImportError, match=r"keras-alexnet\[examples\]"):
         HealthLog(tmp_path)
+
+
+def test_a_network_with_auxiliary_classifiers():
+    model = build(small_inception(), auxiliary=True)
+    assert len(model.outputs) > 1
+    images = np.zeros((4, *model.input_shape[1:]), "float32")
+    found = validation_part(model, [(images, np.arange(4))], 4, 2, 1)
+    assert found.n == 4 and len(found.images) <= 2
