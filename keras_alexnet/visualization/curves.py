@@ -58,7 +58,8 @@ def _draw(axes, history, names, label, scale):
                     [scale * value for value in values],
                     style,
                     color=color,
-                    marker="o",
+                    # Of many epochs they would hide the dashes.
+                    marker="o" if len(values) <= 30 else None,
                     markersize=3,
                     label=f"{text}, {kind}",
                     # An error of 0 or 100 % is on the frame.
