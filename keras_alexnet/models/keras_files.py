@@ -106,7 +106,12 @@ def read_description(path):
         architecture = _restored(description)
         size = description.get("input_size")
         if size is not None:
-            architecture = dataclasses.replace(architecture, input_size=size)
+            whole = architecture.image_size
+            architecture = dataclasses.replace(
+                architecture,
+                input_size=size,
+                image_size=None if whole and whole < size else whole,
+            )
         return {**found, "architecture": architecture}
 
 

@@ -9,6 +9,7 @@ from small_networks import small
 
 from keras_alexnet import AlexNet
 from keras_alexnet.columns.conversion import divided
+from keras_alexnet.models import CIFAR_13
 from keras_alexnet.models import architecture_of
 from keras_alexnet.models import load_network
 from keras_alexnet.models import load_weights
@@ -202,6 +203,14 @@ def test_another_image_size_is_found_in_the_file(tmp_path):
     again = load_network(path)
     assert again.input_shape == (None, 67, 67, 3)
     assert same(model, build(PAPER, input_shape=(67, 67, 3)))
+
+
+def test_images_larger_than_the_architecture_knows(tmp_path):
+    """Its images have 32 pixels."""
+    model = build(CIFAR_13, input_shape=(40, 40, 3))
+    path = tmp_path / "net.weights.h5"
+    save_weights(model, path)
+    assert load_network(path).input_shape == (None, 40, 40, 3)
 
 
 @pytest.mark.parametrize("ending", [".weights.h5", ".safetensors"])
