@@ -7,6 +7,9 @@ import numpy as np
 from keras_alexnet.data.folders import SPLIT_FOLDERS
 from keras_alexnet.data.source import stored_split
 
+# Images that somebody has held out have a split of their own.
+SPLITS = {**SPLIT_FOLDERS, "holdout": "holdout"}
+
 
 def as_pairs(source):
     """Arrays by split, from what a user has given.
@@ -15,7 +18,8 @@ def as_pairs(source):
         source: A pair `(images, labels)`, or a dict of pairs by split.
 
     Returns:
-        Dict from `"train"`, `"test"`, `"validation"` or `"val"` to pairs.
+        Dict from `"train"`, `"test"`, `"validation"`, `"val"` or `"holdout"`
+        to pairs.
 
     Raises:
         ValueError: If it is something else; the message says what to write.
@@ -29,15 +33,19 @@ def as_pairs(source):
         source = {"train": source}
     found = {}
     for name, pair in source.items():
-        split = SPLIT_FOLDERS.get(str(name).lower())
+        split = SPLITS.get(str(name).lower())
         if split is None or split in found:
             raise ValueError(
                 'The splits of arrays must be "train" and at most one each '
-                f'of "test", "validation" and "val". Received: '
+                'of "test", "validation", "val" and "holdout". Received: '
                 f"{list(source)}"
             )
         if isinstance(pair, (tuple, list)) and len(pair) == 2:
-            if all(isinstance(part, tuple) for part in pair):
+            # Of labels the second is a number, of a pair it is all of them.
+            if all(
+                isinstance(part, tuple) and len(part) == 2 and np.ndim(part[1])
+                for part in pair
+            ):
                 raise ValueError(
                     "Two pairs of arrays must say what they are: "
                     '`{"train": (images, labels), "test": (images, labels)}`'

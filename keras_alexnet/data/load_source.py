@@ -198,8 +198,12 @@ def _is_remote(path):
 def _open(source, data_dir, class_names, skipped, ignored):
     if isinstance(source, (dict, tuple, list)):
         return "arrays", "", open_arrays(as_pairs(source), class_names)
-    if str(source) == "digits":
-        if isinstance(source, str) and os.path.isdir(source):
+    a_folder = os.path.isdir(source)
+    # A `Path` is never a name.
+    if str(source) == "digits" and not (
+        a_folder and isinstance(source, os.PathLike)
+    ):
+        if a_folder:
             raise ValueError(
                 'There is a folder "digits" here, and `source="digits"` are '
                 'those of scikit-learn. Give the folder as "./digits", or work '

@@ -380,3 +380,20 @@ def test_a_folder_called_digits(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match='Give the folder as "./digits"'):
         load_source("digits")
+
+
+def test_a_path_is_no_name(tmp_path, monkeypatch):
+    make_folder(tmp_path / "digits", {"a": 5, "b": 5})
+    monkeypatch.chdir(tmp_path)
+    assert load_source(pathlib.Path("digits")).class_names == ("a", "b")
+
+
+def test_tuples_of_images_and_labels_are_one_pair():
+    source = load_source((tuple(IMAGES), tuple(LABELS.tolist())))
+    assert source.counts["train"] + source.counts["test"] == 12
+
+
+def test_images_that_are_held_out_already():
+    pair = IMAGES, LABELS
+    source = load_source({"train": pair, "test": pair, "holdout": pair})
+    assert source.counts["holdout"] == 12
