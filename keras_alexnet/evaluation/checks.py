@@ -6,6 +6,7 @@ import numpy as np
 from keras_alexnet.data.pipelines import TrainingData
 from keras_alexnet.data.source import Source
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
+from keras_alexnet.models.network import all_layers
 
 WANTED = (
     "`data` must be batches of images and labels, such as "
@@ -123,7 +124,7 @@ def check_pixels(model, images):
     high = float(np.max(np.asarray(images, "float32"), initial=0.0))
     if not 0 < high <= 1:
         return
-    for layer in getattr(model, "layers", ()):
+    for layer in all_layers(model):
         if not isinstance(layer, MeanSubtraction):
             continue
         if float(keras.ops.max(keras.ops.abs(layer.offset))) > 1:

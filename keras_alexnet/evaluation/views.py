@@ -108,7 +108,7 @@ def predict_views(
     check_images(images)
     if isinstance(model, Ensemble):
         _check_ensemble_arguments(size, from_logits, scales)
-        # Scaled images are integers.
+        # Before they are scaled for each member, which rounds pixels.
         for member in model.members:
             check_pixels(member, images)
         return model.average_views(

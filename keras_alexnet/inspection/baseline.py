@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_alexnet.inspection.autodiff import as_array
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
+from keras_alexnet.models.network import all_layers
 
 
 def neutral_image(model, images, given=None):
@@ -32,7 +33,7 @@ def neutral_image(model, images, given=None):
     """
     shape = images.shape[1:]
     if given is None:
-        layers = model._flatten_layers(include_self=False)
+        layers = all_layers(model)
         means = [x for x in layers if isinstance(x, MeanSubtraction)]
         given = as_array(means[0].offset) if means else 0.0
     else:

@@ -10,6 +10,7 @@ from keras_alexnet.inspection.rules import Rules
 from keras_alexnet.inspection.rules import with_activation
 from keras_alexnet.models.layer_graph import walk
 from keras_alexnet.models.layer_graph import whole
+from keras_alexnet.models.network import all_layers
 
 
 class Target:
@@ -210,7 +211,7 @@ def find_layer(model, name=None):
     >>> find_layer(CIFARNet()).name
     'fc6'
     """
-    found = list(_layers(model))
+    found = list(all_layers(model))
     if name is None:
         weighted = [layer for layer in found if layer.weights]
         if weighted:
@@ -228,14 +229,6 @@ def channel_axis(rank):
     """The axis of channels, or of units."""
     first = keras.config.image_data_format() == "channels_first"
     return 1 if rank == 4 and first else rank - 1
-
-
-def _layers(model):
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-        elif not isinstance(layer, keras.layers.InputLayer):
-            yield layer
 
 
 def _has_softmax(layer):

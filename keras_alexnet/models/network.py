@@ -174,6 +174,29 @@ class Network(keras.Model):
         return super().from_config(config, custom_objects)
 
 
+def all_layers(model):
+    """The layers of a model, and of models within it, without its inputs.
+
+    Args:
+        model: A `keras.Model`.
+
+    Yields:
+        `keras.layers.Layer`s that are no models.
+
+    Example:
+
+    >>> base = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> model = keras.Sequential([base, keras.layers.Softmax()])
+    >>> [type(layer).__name__ for layer in all_layers(model)]
+    ['Dense', 'Softmax']
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from all_layers(layer)
+        elif not isinstance(layer, keras.layers.InputLayer):
+            yield layer
+
+
 def class_count(model):
     """How many classes a model tells apart, at its first output.
 

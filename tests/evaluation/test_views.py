@@ -387,6 +387,9 @@ def test_pixels_of_0_to_1_for_a_network_of_0_to_255():
     for network in (model, Ensemble([model, other])):
         with pytest.raises(ValueError, match="in 0-255.*at most 0.5; multiply"):
             predict_views(network, images)
+    within = keras.Sequential([keras.Input((67, 67, 3)), model])
+    with pytest.raises(ValueError, match="at most 0.5; multiply"):
+        predict_views(within, images)
     bare = AlexNet(input_shape=(67, 67, 3), classes=3)
     assert predict_views(bare, images).shape == (2, 3)
     assert predict_views(model, np.zeros_like(images)).shape == (2, 3)
