@@ -196,8 +196,9 @@ def names_beside(weights):
 
 
 def read_names(path):
-    """The lines of a file."""
-    return pathlib.Path(path).read_text().splitlines()
+    """The lines of a file, whatever bytes they have."""
+    text = pathlib.Path(path).read_bytes().decode("utf-8", "surrogateescape")
+    return text.splitlines()
 
 
 def check_classes(weights, source):

@@ -32,6 +32,7 @@ from keras_alexnet import train
 from keras_alexnet.models import save_weights
 from keras_alexnet.training import FINE_TUNING_RECIPE
 from keras_alexnet.training import SMALL_DATA_RECIPE
+from keras_alexnet.training import write_class_names
 
 FLAGS = flags.FLAGS
 shared_flags.define_source(default=None)
@@ -118,8 +119,7 @@ def main(_):
         if name != "from random weights" and held_out < lowest:
             chosen, lowest = training, held_out
     save_weights(chosen.model, output / "alexnet.keras")
-    names = "".join(f"{name}\n" for name in source.class_names)
-    (output / "classes.txt").write_text(names)
+    write_class_names(output / "classes.txt", source.class_names)
     (output / "errors.json").write_text(json.dumps(results, indent=2))
     for name, errors in results.items():
         low, high = errors["top1_interval"]

@@ -17,6 +17,7 @@ from keras_alexnet.models import PAPER
 from keras_alexnet.models import difference
 from keras_alexnet.training import PAPER_RECIPE
 from keras_alexnet.training import SMALL_DATA_RECIPE
+from keras_alexnet.training import write_class_names
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 
@@ -256,5 +257,9 @@ def test_classes_in_another_order_are_refused(shared, tmp_path, capsys):
     with pytest.raises(app.UsageError, match="number 0 is 'dog', of the netw"):
         check("dog", "cat")
     assert "'cat' for 'Katze'" in check("Katze", "Hund")
+    # A folder's name may be of any bytes.
+    names = ("K\u00fcche", b"\xff".decode("utf-8", "surrogateescape"))
+    write_class_names(tmp_path / "classes.txt", names)
+    assert shared.names_beside(str(weights))[1] == list(names)
     # Published weights lie in no folder.
     assert shared.names_beside("imagenet") == (None, None)

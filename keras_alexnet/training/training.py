@@ -32,6 +32,7 @@ from keras_alexnet.models.network import class_count
 from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.pretrained import architecture_of_model
 from keras_alexnet.training.callbacks import KeepBest
+from keras_alexnet.training.class_names import write_class_names
 from keras_alexnet.training.fit import fit
 from keras_alexnet.training.presets import resolve_recipe
 from keras_alexnet.training.recipe import Recipe
@@ -227,8 +228,7 @@ def train(
         strategy = strategy_from_name(strategy)
     recipe = varied_recipe(resolve_recipe(recipe), epochs, batch_size, flip)
     _check_choices(keep, mixed_precision)
-    decides = recipe.schedule == "plateau" or keep == "best"
-    if decides and validation not in ("auto", "holdout"):
+    if _decides(recipe, keep) and validation not in ("auto", "holdout"):
         raise ValueError(
             f"Validation decides in this training (schedule "
             f"{recipe.schedule!r}, keep={keep!r}), and must be on held-out "
@@ -303,9 +303,7 @@ def train(
             folder = worker_folder(strategy, directory)
         with replacing(folder / "alexnet.keras") as temporary:
             model.save(temporary)
-        with replacing(folder / "classes.txt") as temporary:
-            names = "".join(f"{name}\n" for name in source.class_names)
-            pathlib.Path(temporary).write_text(names)
+        write_class_names(folder / "classes.txt", source.class_names)
     return Training(
         model, history, source, architecture, recipe, directory, strategy
     )
@@ -334,7 +332,7 @@ def _check_choices(keep, mixed_precision):
 
 def open_source(source, recipe, keep, holdout, data_dir, on_error, seed):
     """The `Source` that `train` trains on; its arguments are of `train`."""
-    decides = recipe.schedule == "plateau" or keep == "best"
+    decides = _decides(recipe, keep)
     if not isinstance(source, Source):
         if holdout is None:
             holdout = 0.1 if decides else 0.0
@@ -354,6 +352,11 @@ def open_source(source, recipe, keep, holdout, data_dir, on_error, seed):
             "`load_source(..., holdout=0.1)`."
         )
     return source
+
+
+def _decides(recipe, keep):
+    """Whether validation decides something, and so needs held-out images."""
+    return recipe.schedule == "plateau" or keep == "best"
 
 
 @contextlib.contextmanager
