@@ -142,11 +142,13 @@ def evaluate_on_beam(options):
         data_dir = os.path.abspath(os.path.expanduser(data_dir))
     elif not data_dir and dataset != "digits" and os.path.isdir(dataset):
         dataset = os.path.abspath(dataset)
+    open_source = functools.partial(
+        load_source, dataset, data_dir, on_error=FLAGS.on_error
+    )
+    shared_flags.check_classes(model, open_source())
     found, damaged = evaluate_split(
         functools.partial(load_remote_network, model, FLAGS.architecture),
-        functools.partial(
-            load_source, dataset, data_dir, on_error=FLAGS.on_error
-        ),
+        open_source,
         FLAGS.answers,
         FLAGS.split,
         FLAGS.views,

@@ -55,8 +55,8 @@ def load_source(
         data_dir: TFDS's data folder, which must exist. Nothing is downloaded
             when the data set is already there. Defaults to TFDS's own.
         holdout: Float in [0, 1). Fraction of each training class that is
-            moved to the split `"holdout"`, drawn with `seed`. Defaults to
-            `0.0`.
+            moved to the split `"holdout"`, drawn with `seed`. A source that
+            has that split takes none. Defaults to `0.0`.
         seed: Integer. Defaults to `0`.
         on_error: `"raise"` or `"skip"`. What to do about a file that is no
             image, a broken link, a class or a split without images, a label
@@ -245,6 +245,11 @@ def _arrange(splits, holdout, seed):
         splits["train"], splits["test"] = splits["train"].divide(0.2, seed=0)
         _check_divided(splits["test"], "A fifth of each class")
     if holdout:
+        if "holdout" in splits:
+            raise ValueError(
+                "The source has a split 'holdout' of its own. Leave `holdout` "
+                f"at 0, or that split out. Received: holdout={holdout}"
+            )
         kept, taken = splits["train"].divide(holdout, seed)
         _check_divided(kept, f"What `holdout={holdout}` leaves of each class")
         _check_divided(taken, f"`holdout={holdout}` of each class")

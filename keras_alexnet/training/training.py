@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_alexnet.columns.shares import transfer
+from keras_alexnet.data.arrays import as_pairs
 from keras_alexnet.data.load_source import load_source
 from keras_alexnet.data.means import mean_image
 from keras_alexnet.data.pipelines import TrainingData
@@ -184,7 +185,8 @@ def train(
             `WeightAverage`. Defaults to `"last"`.
         holdout: Float, share of the training images to validate on. Defaults
             to `0.1` where validation decides something (the schedule
-            `"plateau"`, `keep="best"`), else to `0`.
+            `"plateau"`, `keep="best"`) and the arrays have no split
+            `"holdout"`, else to `0`.
         validation: Name of the split whose error is reported after each
             epoch, or `None`. Defaults to `"auto"`: the images held out, or
             else the test images, which then decide nothing.
@@ -335,7 +337,8 @@ def open_source(source, recipe, keep, holdout, data_dir, on_error, seed):
     decides = _decides(recipe, keep)
     if not isinstance(source, Source):
         if holdout is None:
-            holdout = 0.1 if decides else 0.0
+            own = isinstance(source, dict) and "holdout" in as_pairs(source)
+            holdout = 0.1 if decides and not own else 0.0
         source = load_source(
             source, data_dir, holdout=holdout, seed=seed, on_error=on_error
         )

@@ -397,3 +397,5 @@ def test_images_that_are_held_out_already():
     pair = IMAGES, LABELS
     source = load_source({"train": pair, "test": pair, "holdout": pair})
     assert source.counts["holdout"] == 12
+    with pytest.raises(ValueError, match="'holdout' of its own. .*=0.25"):
+        load_source({"train": pair, "holdout": pair}, holdout=0.25)

@@ -163,6 +163,15 @@ def test_what_decides_does_not_see_the_test_images():
             run(digits, **held)
 
 
+def test_images_held_out_already_are_those_that_decide():
+    pair = np.zeros((60, 8, 8), "uint8"), np.arange(60) % 3
+    splits = {"train": pair, "Holdout": pair, "test": pair}
+    source = training_module.open_source(
+        splits, PAPER_RECIPE, "last", None, None, "raise", 0
+    )
+    assert source.counts == {"train": 60, "test": 60, "holdout": 60}
+
+
 def test_the_best_epoch_is_kept(source, tmp_path, monkeypatch):
     """The second of three epochs has the lowest error."""
     seen = []
