@@ -51,7 +51,13 @@ flags.DEFINE_float(
     "soon", 600, "Seconds within which a death follows on that before."
 )
 flags.DEFINE_integer("restarts", 3, "How often all workers are started again.")
-flags.DEFINE_integer("gpus", 0, "GPUs that each worker sees.")
+flags.DEFINE_integer(
+    "gpus",
+    None,
+    "GPUs that each worker has to itself, of those in CUDA_VISIBLE_DEVICES if "
+    "it is set; by default all workers see the same.",
+    lower_bound=0,
+)
 flags.DEFINE_float(
     "timeout", None, "Seconds after which all workers are stopped."
 )
@@ -91,7 +97,7 @@ def start_watchdog():
     )
 
 
-def start(command, slots, logs, watchdog, processes):
+def start(command, slots, gpus, logs, watchdog, processes):
     """Starts a worker in each slot; the first is the chief."""
     # New ports each time: the old ones can be in use for minutes.
     cluster = [f"127.0.0.1:{port}" for port in free_ports(len(slots))]
@@ -101,11 +107,9 @@ def start(command, slots, logs, watchdog, processes):
             "task": {"type": "worker", "index": rank},
         }
         environment = {**os.environ, "TF_CONFIG": json.dumps(config)}
-        if FLAGS.gpus:
+        if gpus:
             # A slot keeps its GPUs, whichever others are left out.
-            first = slot * FLAGS.gpus
-            own = range(first, first + FLAGS.gpus)
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, own))
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[slot])
         output = open(logs / f"worker{slot}.log", "ab") if rank else None
         processes.append(
             subprocess.Popen(
@@ -184,7 +188,7 @@ class Slots:
         again = slots == [self._last] and seconds < FLAGS.soon
         self._deaths = self._deaths + 1 if again else 1
         (self._last,) = slots
-        if self._deaths >= FLAGS.deaths and self._least < len(self.used):
+        if self._deaths >= FLAGS.deaths and self._least < len(self._sound):
             self._leave_out(self._last)
 
     def _leave_out(self, slot):
@@ -236,11 +240,33 @@ def slots_of(command):
     return Slots(FLAGS.workers, least, batch_size)
 
 
+def gpus_of_slots():
+    """Lists of GPUs, one for each slot; `None` where all see the same."""
+    if FLAGS.gpus is None:
+        return None
+    count = FLAGS.workers * FLAGS.gpus
+    text = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if text is None:
+        visible = [str(number) for number in range(count)]
+    else:
+        visible = [name.strip() for name in text.split(",") if name.strip()]
+    if len(visible) < count:
+        raise app.UsageError(
+            f"{FLAGS.workers} workers with {FLAGS.gpus} GPUs each need "
+            f"{count}. Received: CUDA_VISIBLE_DEVICES={text}"
+        )
+    return [
+        visible[slot * FLAGS.gpus : (slot + 1) * FLAGS.gpus]
+        for slot in range(FLAGS.workers)
+    ]
+
+
 def main(argv):
     command = argv[1:]
     if not command:
         raise app.UsageError("Name the program to start, after `--`.")
     slots = slots_of(command)
+    gpus = gpus_of_slots()
     end_on_signals()
     logs = pathlib.Path(FLAGS.logs)
     logs.mkdir(parents=True, exist_ok=True)
@@ -252,7 +278,7 @@ def main(argv):
         processes = []
         begun = time.monotonic()
         try:
-            start(command, slots.used, logs, watchdog, processes)
+            start(command, slots.used, gpus, logs, watchdog, processes)
             failed = wait(processes, deadline)
         finally:
             stop(processes)

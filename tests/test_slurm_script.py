@@ -100,6 +100,7 @@ def test_as_many_machines_as_divide_the_batch(
     assert done.returncode == 0, printed
     (srun,) = calls(tmp_path)
     assert srun[:3] == ["srun", f"--nodes={used}", f"--ntasks={used}"]
+    assert not (tmp_path / "alexnet-7.failures").exists()
     for rank in range(used):
         assert (
             f"task {rank} --cluster=slurm --strategy=multiworker "
@@ -108,7 +109,8 @@ def test_as_many_machines_as_divide_the_batch(
 
 
 def test_a_job_that_fails_is_queued_again_a_few_times(job, tmp_path):
-    for count, queued in ((0, 1), (2, 2), (3, 2)):
+    # Slurm counts jobs whose time was up, too, which is no failure.
+    for count, queued in ((0, 1), (7, 2), (8, 3), (9, 3)):
         done = job("--fail", SLURM_RESTART_COUNT=count)
         printed = done.communicate(timeout=30)[0]
         assert done.returncode == 3, printed
@@ -128,6 +130,11 @@ def test_a_job_whose_time_is_up_is_queued_again(job, tmp_path):
     # The tasks hold the pipe for as long as they live.
     assert done.wait(timeout=20) == 0
     assert calls(tmp_path)[-1] == ["scontrol", "requeue", "7"]
+
+
+def test_tasks_have_the_cores_of_the_job(job, tmp_path):
+    job(SLURM_CPUS_PER_TASK=64).communicate(timeout=30)
+    assert calls(tmp_path)[0][:2] == ["srun", "--cpus-per-task=64"]
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,13 @@ def launch(folder, body, *flags, batch_size=32, timeout=50):
         capture_output=True,
         text=True,
         timeout=timeout,
-        env={k: v for k, v in os.environ.items() if k != "TF_CONFIG"},
+        env=environment(),
     )
+
+
+def environment():
+    unwanted = ("TF_CONFIG", "CUDA_VISIBLE_DEVICES")
+    return {k: v for k, v in os.environ.items() if k not in unwanted}
 
 
 def starts(folder):
@@ -130,6 +135,62 @@ def test_a_batch_that_the_others_cannot_share(tmp_path):
     assert done.returncode == 1
     message = "Of the other 2, no number from 2 on divides the batch of 33."
     assert message in done.stderr
+
+
+def test_a_spare_worker_takes_the_place_of_one_that_dies(tmp_path):
+    """Of four, three cannot share the batch, and the fourth dies first."""
+    done = launch(
+        tmp_path,
+        f"if (slot, count) in ((3, 4), (1, 2)): {DIE}\n"
+        "if (rank, slot) == (1, 2) and count == 2: sys.exit()\n"
+        "if start == 3: sys.exit()",
+        "--workers=4",
+        "--min_workers=2",
+        "--deaths=1",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Going on with 2: 0, 2." in done.stdout
+
+
+@pytest.mark.parametrize(
+    "visible, flags, seen",
+    [
+        (None, ["--gpus=2"], ["0,1", "2,3"]),
+        ("4, 5", ["--gpus=1"], ["4", "5"]),
+        ("GPU-a,GPU-b,GPU-c", ["--gpus=1"], ["GPU-a", "GPU-b"]),
+        ("4,5", [], ["4,5", "4,5"]),
+        ("4,5", ["--gpus=0"], ["", ""]),
+        ("4,5", ["--gpus=2"], "2 workers with 2 GPUs each need 4. Received: "),
+    ],
+)
+def test_gpus_are_those_that_the_launcher_sees(visible, flags, seen, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import json, os, pathlib\n"
+        'rank = json.loads(os.environ["TF_CONFIG"])["task"]["index"]\n'
+        'gpus = os.environ["CUDA_VISIBLE_DEVICES"]\n'
+        'pathlib.Path(__file__).with_name(f"{rank}").write_text(gpus)\n'
+    )
+    given = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    done = subprocess.run(
+        [
+            sys.executable,
+            ROOT / "examples" / "launch_local.py",
+            *flags,
+            f"--logs={tmp_path / 'logs'}",
+            "--",
+            program,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        env={**environment(), **given},
+    )
+    if isinstance(seen, str):
+        assert done.returncode == 1 and seen in done.stdout + done.stderr
+    else:
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert [(tmp_path / n).read_text() for n in "01"] == seen
 
 
 @pytest.mark.parametrize(
