@@ -11,6 +11,8 @@ what a second device gains.
 
 import logging
 import os
+import subprocess
+import sys
 
 from absl import app
 from absl import flags
@@ -19,6 +21,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_integer("input_size", 128, "Pixels.")
 flags.DEFINE_integer("batch_size", 16, "Images per step, of all devices.")
 flags.DEFINE_integer("repeats", 5, "Counted rounds.")
+flags.DEFINE_string("memory_of", None, "Only prints bytes; for a subprocess.")
 
 
 def devices():
@@ -74,20 +77,34 @@ def crossing_bytes(model, x, y):
     return copied + reduced
 
 
-def memory(run, names):
-    """Peak bytes of a step: per GPU, or of the process where there is none."""
+def memory(name, run, names):
+    """Peak bytes per GPU, or what a step adds to a process where is none."""
     import tensorflow as tf
-    from timing import peak_memory
 
     if names[0].startswith("/CPU"):
-        return f"{peak_memory(run) / 1e6:6.0f} MB in all"
+        return f"a step adds {process_memory(name) / 1e6:6.0f} MB"
     found = []
     for name in names:
         tf.config.experimental.reset_memory_stats(name[1:])
         run()
         peak = tf.config.experimental.get_memory_info(name[1:])["peak"]
         found.append(f"{name[1:]} {peak / 1e6:.0f} MB")
-    return ", ".join(found)
+    return "peak " + ", ".join(found)
+
+
+def process_memory(name):
+    """In a process of its own, where nothing is pooled."""
+    command = [sys.executable, __file__, f"--memory_of={name}"]
+    command += [f"--input_size={FLAGS.input_size}"]
+    command += [f"--batch_size={FLAGS.batch_size}"]
+    environment = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+    # With oneDNN, TensorFlow's allocator pools whatever the other says.
+    environment["TF_ENABLE_ONEDNN_OPTS"] = "0"
+    environment["TF_CPU_ALLOCATOR_USE_BFC"] = "false"
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment
+    )
+    return float(done.stdout.split()[-1])
 
 
 def main(_):
@@ -97,6 +114,7 @@ def main(_):
     import tensorflow as tf
     from timing import interleave
     from timing import machine
+    from timing import peak_memory
     from timing import report
 
     from keras_alexnet.distribution import ColumnParallelStrategy
@@ -114,6 +132,10 @@ def main(_):
     size, count = FLAGS.input_size, FLAGS.batch_size
     x = np.random.default_rng(0).normal(size=(count, size, size, 3))
     x, y = x.astype("float32"), np.arange(count) % 1000
+    if FLAGS.memory_of:
+        model = build(strategies[FLAGS.memory_of])
+        print(peak_memory(make_step(model, x, y)))
+        return
     steps, rows = {}, []
     for name, strategy in strategies.items():
         keras.utils.set_random_seed(0)
@@ -121,8 +143,8 @@ def main(_):
         steps[name] = make_step(model, x, y)
         steps[name]()
         crossing = crossing_bytes(model, x, y) / 1e6
-        peak = memory(steps[name], names)
-        rows.append(f"  {name:24} {crossing:9.2f} MB cross  peak {peak}")
+        found = memory(name, steps[name], names)
+        rows.append(f"  {name:24} {crossing:9.2f} MB cross  {found}")
     seconds = interleave(steps, FLAGS.repeats)
     print(machine(), "; load", os.getloadavg()[0])
     title = f"A training step, {count} images of {size} pixels, {names}"
