@@ -81,8 +81,8 @@ def check_list(devices):
     """Raises a `ValueError` unless the devices are a list, not empty."""
     if isinstance(devices, str) or not devices:
         raise ValueError(
-            "`devices` must be a list of device names, one per column. "
-            f"Received: devices={devices!r}"
+            "`devices` must be a list of device names, such as "
+            f"['/GPU:0', '/GPU:1']. Received: devices={devices!r}"
         )
 
 

@@ -6,6 +6,7 @@ from keras_alexnet.distribution.column_parallel import check_devices
 from keras_alexnet.distribution.column_parallel import check_list
 from keras_alexnet.distribution.replicas import KerasReplicas
 from keras_alexnet.distribution.replicas import ReplicaColumns
+from keras_alexnet.distribution.replicas import is_mean
 
 
 class MultiWorkerMirrored(
@@ -17,8 +18,8 @@ class MultiWorkerMirrored(
     resolver; make the strategy before any other TensorFlow operation. It
     waits until all workers have started. Give `fit`, `evaluate` and `predict`
     the same data on every worker; the batch size is that of all workers
-    together. Call `save` and `export` on every worker: the chief's file counts,
-    and the others write to a temporary directory.
+    together. All workers must call `save` and `export`, each with a path of its
+    own, see `worker_folder`: Keras opens the one that it is given.
 
     Args:
         cluster_resolver: A `tf.distribute.cluster_resolver`. Defaults to the
@@ -55,13 +56,24 @@ class MultiWorkerMirrored(
         )
 
     def reduce(self, reduce_op, value, axis):
-        # While Keras builds a model it reduces whole batches, for their
-        # shapes: those of any replica will do, without communication.
         if tf.nest.is_nested(value):
-            return tf.nest.map_structure(self._first, value)
-        # And it reduces scalars along an axis that they do not have.
-        rank = getattr(getattr(self._first(value), "shape", None), "rank", None)
-        return super().reduce(reduce_op, value, None if rank == 0 else axis)
+            # TensorFlow cannot reduce several tensors between workers.
+            return tf.nest.map_structure(
+                lambda part: self._reduce_part(reduce_op, part, axis), value
+            )
+        # Keras reduces scalars along an axis that they do not have.
+        axis = None if self._rank(value) == 0 else axis
+        return super().reduce(reduce_op, value, axis)
+
+    def _reduce_part(self, reduce_op, part, axis):
+        # While Keras builds a model it averages whole batches, for their
+        # shapes: those of any replica will do, without communication.
+        if is_mean(reduce_op, axis) and self._rank(part) != 0:
+            return self._first(part)
+        return self.reduce(reduce_op, part, axis)
+
+    def _rank(self, value):
+        return getattr(getattr(self._first(value), "shape", None), "rank", None)
 
 
 class MultiWorkerColumns(ReplicaColumns, MultiWorkerMirrored):
@@ -98,14 +110,16 @@ class MultiWorkerColumns(ReplicaColumns, MultiWorkerMirrored):
         resolver.cluster_spec()
         devices = _configured_devices() if devices is None else devices
         check_list(devices)
-        if tf.DeviceSpec.from_string(devices[0]).device_index != 0:
+        head = tf.DeviceSpec.from_string(devices[0])
+        if head.device_index != 0:
             raise ValueError(
                 "`devices` must begin with the first of its kind, such as "
                 "/GPU:0: TensorFlow makes it the worker's replica. "
                 f"Received: devices={devices}"
             )
         self._set_groups([tuple(devices)])
-        super().__init__(_OneReplica(resolver), communication_options)
+        resolver = _OneReplica(resolver, head.device_type)
+        super().__init__(resolver, communication_options)
         # Not before: it would initialize TensorFlow too early.
         check_devices(devices)
 
@@ -116,8 +130,9 @@ class _OneReplica(tf.distribute.cluster_resolver.ClusterResolver):
     Otherwise TensorFlow makes a replica of each GPU of a machine.
     """
 
-    def __init__(self, resolver):
+    def __init__(self, resolver, kind):
         self._resolver = resolver
+        self._kind = kind
 
     # Slurm's knows them once it was asked for the cluster.
 
@@ -144,8 +159,7 @@ class _OneReplica(tf.distribute.cluster_resolver.ClusterResolver):
         return self._resolver.environment
 
     def num_accelerators(self, *args, **kwargs):
-        found = tf.config.list_physical_devices("GPU")
-        return {"GPU": 1} if found else {}
+        return {"GPU": 1} if self._kind == "GPU" else {}
 
 
 def _configured_devices():

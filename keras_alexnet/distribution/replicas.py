@@ -66,8 +66,10 @@ class KerasReplicas(ClearScope):
     def reduce(self, reduce_op, value, axis):
         # While Keras builds a model it averages the first batch over
         # replicas, for its shapes only. Unequal shares have no average.
-        if tf.nest.is_nested(value) and any(
-            map(self._are_unequal, tf.nest.flatten(value))
+        if (
+            is_mean(reduce_op, axis)
+            and tf.nest.is_nested(value)
+            and any(map(self._are_unequal, tf.nest.flatten(value)))
         ):
             return tf.nest.map_structure(self._first, value)
         return super().reduce(reduce_op, value, axis)
@@ -78,6 +80,12 @@ class KerasReplicas(ClearScope):
 
     def _first(self, value):
         return self.experimental_local_results(value)[0]
+
+
+def is_mean(reduce_op, axis):
+    """Whether a reduction is the mean over replicas, not along an axis."""
+    name = getattr(reduce_op, "value", reduce_op)
+    return axis is None and name.upper() == "MEAN"
 
 
 def _check_options(model, replicas):

@@ -1,5 +1,8 @@
 """Strategies by name, for scripts that run under any of them."""
 
+import os
+import warnings
+
 import tensorflow as tf
 
 from keras_alexnet.distribution.cluster import cluster_resolver
@@ -20,6 +23,11 @@ STRATEGIES = {
     "multiworker_columns": (MultiWorkerColumns, 2),
 }
 OF_WORKERS = ("multiworker", "multiworker_columns")
+ALONE = (
+    "The strategy {name!r} has one worker, this one, because the environment "
+    "variable TF_CONFIG is not set. Set it on each machine that shall train "
+    'with it; `cluster="tf_config"` refuses to begin without.'
+)
 
 
 def strategy_from_name(name, cluster="none", port=None):
@@ -41,6 +49,7 @@ def strategy_from_name(name, cluster="none", port=None):
     Raises:
         ValueError: If the name is none of these, if a strategy of one machine
             is given a cluster, or what describes the cluster is wrong.
+        RuntimeError: If the CPU is to be divided and TensorFlow is at work.
 
     Example:
 
@@ -56,6 +65,8 @@ def strategy_from_name(name, cluster="none", port=None):
     if name in OF_WORKERS:
         # Before TensorFlow is asked for GPUs, of which Slurm's tasks may have
         # to see a part only.
+        if cluster == "none" and not os.environ.get("TF_CONFIG"):
+            warnings.warn(ALONE.format(name=name), stacklevel=2)
         resolver = cluster_resolver(cluster, port)
     elif cluster != "none":
         raise ValueError(
@@ -63,13 +74,22 @@ def strategy_from_name(name, cluster="none", port=None):
             f"Received: cluster={cluster!r}, name={name!r}"
         )
     if parts > 1 and not tf.config.list_physical_devices("GPU"):
-        _divide_cpu(parts)
+        _divide_cpu(name, parts)
     return make(cluster_resolver=resolver) if resolver else make()
 
 
-def _divide_cpu(parts):
+def _divide_cpu(name, parts):
     (cpu,) = tf.config.list_physical_devices("CPU")
-    if tf.config.get_logical_device_configuration(cpu) is None:
+    if tf.config.get_logical_device_configuration(cpu) is not None:
+        return
+    try:
         tf.config.set_logical_device_configuration(
             cpu, [tf.config.LogicalDeviceConfiguration()] * parts
         )
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"There is no GPU, and TensorFlow has begun to use the CPU, so it "
+            f"cannot be divided any more. Call `strategy_from_name({name!r})` "
+            "first, before images are opened and networks built, and give "
+            "what it returns as the strategy."
+        ) from error
