@@ -55,7 +55,7 @@ class Columns:
             for column, x in enumerate(seen.tensors)
         ]
         return Columns(
-            outputs, seen.whole and not _has_filters(layer), layer.name
+            outputs, seen.whole and not has_filters(layer), layer.name
         )
 
     def join(self):
@@ -124,7 +124,8 @@ def join(x):
     return x.join() if isinstance(x, Columns) else x
 
 
-def _has_filters(layer):
+def has_filters(layer):
+    """Whether a column's share of a layer makes channels of its own."""
     return isinstance(layer, (GroupedConv2D, keras.layers.Dense))
 
 

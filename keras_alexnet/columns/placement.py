@@ -31,6 +31,15 @@ def column_strategy():
     return strategy if hasattr(strategy, "column_device") else None
 
 
+def has_replicas():
+    """Whether the current `tf.distribute` strategy has several replicas."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync > 1
+
+
 def column_device(column):
     """The device of a column under the current strategy.
 
@@ -147,6 +156,7 @@ class OnColumn(keras.layers.Wrapper):
         kwargs.setdefault("name", f"{layer.name}_column{column}")
         # The share casts inputs and weights, on the column's device.
         kwargs.setdefault("dtype", layer.variable_dtype)
+        kwargs.setdefault("trainable", layer.trainable)
         with variables_on(column):
             own = share(layer, column, columns)
         super().__init__(own, autocast=False, **kwargs)
@@ -176,13 +186,20 @@ class OnColumn(keras.layers.Wrapper):
             if self._has_strategy:
                 warnings.warn(OUTSIDE, stacklevel=2)
             return self._own(self.layer(inputs, **options))
-        variables = self.layer.trainable_variables
-        states = [(v, v.value) for v in self.layer.non_trainable_variables]
+        # A gradient tape watches them, frozen or not, and TensorFlow refuses
+        # a custom gradient of what it watches and is not an argument.
+        watched = [v for v in self.layer.variables if v.value.trainable]
+        states = [
+            (v, v.value) for v in self.layer.variables if not v.value.trainable
+        ]
         changed = []
 
         def stateless(inputs, *values):
-            mapping = [*zip(variables, values, strict=True), *states]
-            with keras.StatelessScope(mapping) as scope:
+            given = [
+                (v, value if v.trainable else ops.stop_gradient(value))
+                for v, value in zip(watched, values, strict=True)
+            ]
+            with keras.StatelessScope([*given, *states]) as scope:
                 outputs = self._own(self.layer(inputs, **options))
             changed.extend(
                 (variable, scope.get_current_value(variable))
@@ -191,7 +208,7 @@ class OnColumn(keras.layers.Wrapper):
             )
             return outputs
 
-        values = [ops.convert_to_tensor(v.value) for v in variables]
+        values = [ops.convert_to_tensor(v.value) for v in watched]
         outputs = pin(device, stateless, inputs, *values)
         for variable, value in changed:
             variable.assign(value)

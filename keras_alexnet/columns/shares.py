@@ -24,12 +24,21 @@ def copy_state(old, new):
         `new`.
 
     Raises:
-        ValueError: If something cannot be divided by columns.
+        ValueError: If something cannot be divided by columns, or the loss or
+            a metric is a function that Keras cannot find by name.
     """
     transfer(old.weights, new.weights)
     if not old.compiled:
         return new
-    new.compile_from_config(_renamed(old.get_compile_config()))
+    try:
+        new.compile_from_config(_renamed(old.get_compile_config()))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"The loss, a metric or the optimizer of {old.name!r} cannot be "
+            "copied. Give functions of your own a name that Keras finds, by "
+            "`@keras.saving.register_keras_serializable()`, or take the "
+            "weights alone: `on_one_device(model, optimizer=False)`."
+        ) from error
     if old.optimizer.built:
         transfer(old.optimizer.variables, new.optimizer.variables)
     return new

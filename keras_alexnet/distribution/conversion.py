@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from keras_alexnet.columns.conversion import copy_of
 from keras_alexnet.columns.conversion import divided
 from keras_alexnet.columns.conversion import grouped
 from keras_alexnet.columns.conversion import has_columns
@@ -28,7 +29,8 @@ def to_columns(model, columns=None):
 
     Raises:
         ValueError: If no column strategy is in force, or the model is not a
-            chain of layers, or the optimizer's state cannot be divided.
+            chain of layers, the optimizer's state cannot be divided, or the
+            loss or a metric is a function that Keras cannot find by name.
 
     Example:
 
@@ -58,8 +60,9 @@ def to_grouped(model):
         A `keras.Model`, with weights and optimizer state as in `to_columns`.
 
     Raises:
-        ValueError: If the model has no columns, or the optimizer's state
-            cannot be joined.
+        ValueError: If the model has no columns, something takes the channels
+            of one column alone, the optimizer's state cannot be joined, or
+            the loss or a metric is a function that Keras cannot find by name.
 
     Example:
 
@@ -90,6 +93,9 @@ def on_one_device(model, optimizer=True):
         A grouped model on the first device; `model` itself if it was built
         without a strategy.
 
+    Raises:
+        ValueError: As of `to_grouped`, but for models without columns.
+
     Example:
 
     >>> model = keras.Sequential([keras.layers.Dense(1)])
@@ -99,7 +105,7 @@ def on_one_device(model, optimizer=True):
     if has_columns(model):
         copy = grouped(model)
     elif has_strategy(model):
-        copy = keras.models.clone_model(model)
+        copy = keras.models.clone_model(model, clone_function=copy_of)
     else:
         return model
     if optimizer:

@@ -2,7 +2,7 @@
 
 import functools
 
-from keras_alexnet.columns.placement import OnColumn
+from keras_alexnet.columns.conversion import has_columns
 
 OUTSIDE = (
     "Build the model, make the optimizer and call `compile` under one "
@@ -102,7 +102,7 @@ def undivided(model, devices):
     "No layer of 'plain' is divided"
     """
     others = sorted(set(devices) - {devices[0]})
-    if not others or any(isinstance(layer, OnColumn) for layer in model.layers):
+    if not others or has_columns(model):
         return None
     return UNDIVIDED.format(
         model=model.name, head=devices[0], others=", ".join(others)

@@ -7,6 +7,7 @@ from keras import layers
 from keras_alexnet.columns.branches import apply
 from keras_alexnet.columns.branches import join
 from keras_alexnet.columns.branches import spread
+from keras_alexnet.columns.placement import has_replicas
 from keras_alexnet.layers.ceil_average_pooling2d import CeilAveragePooling2D
 from keras_alexnet.layers.ceil_max_pooling2d import CeilMaxPooling2D
 from keras_alexnet.layers.grouped_conv2d import GroupedConv2D
@@ -207,7 +208,9 @@ def _stage(architecture, stage, conv_name):
         )
     if architecture.normalization == "batch":
         axis = 1 if _channels_first() else -1
-        return layers.BatchNormalization(axis=axis, name=name)
+        return layers.BatchNormalization(
+            axis=axis, synchronized=has_replicas(), name=name
+        )
     whole = architecture.lrn_across_columns
     return LocalResponseNormalization(
         k=architecture.lrn_k,

@@ -11,12 +11,14 @@ from column_networks import batch
 from column_networks import network
 from column_networks import reference
 
+from keras_alexnet.columns.conversion import has_columns
 from keras_alexnet.columns.shares import transfer
 from keras_alexnet.distribution import ColumnParallelStrategy
 from keras_alexnet.distribution import Mirrored
 from keras_alexnet.distribution import on_one_device
 from keras_alexnet.distribution import to_columns
 from keras_alexnet.distribution import to_grouped
+from keras_alexnet.distribution.scopes import undivided
 from keras_alexnet.models import load_weights
 from keras_alexnet.training import AlexNetSGD
 
@@ -134,6 +136,88 @@ def test_what_cannot_be_converted_is_refused(scope):
     model.optimizer.build(model.trainable_variables)
     with scope():
         with pytest.raises(ValueError, match="Two variables are called"):
+            to_columns(model)
+
+
+def _head(kind, base):
+    """What somebody puts behind, or around, a network of columns."""
+    layers, x = keras.layers, base.output
+    if kind == "temperature":
+        return keras.Model(base.input, keras.ops.softmax(x / 10.0))
+    if kind == "branches":
+        both = layers.Concatenate()([layers.Dense(4)(x), layers.Dense(3)(x)])
+        return keras.Model(base.input, layers.Dense(2)(both))
+    if kind == "twice":
+        # As when columns are joined, but of one tensor.
+        return keras.Model(base.input, layers.Concatenate()([x, x]))
+    if kind == "residual":
+        return keras.Model(base.input, [x + layers.Dense(10)(x), 1 - x])
+    image = keras.Input(base.input_shape[1:])
+    return keras.Model(image, layers.Dense(2)(base(image / 2)))
+
+
+@pytest.mark.parametrize(
+    "kind", ["temperature", "branches", "twice", "residual", "nested"]
+)
+def test_what_stands_around_the_columns_is_kept(kind, scope):
+    whole = reference()
+    with scope():
+        model = _head(kind, to_columns(whole))
+    assert undivided(model, DEVICES) is None
+    x, _ = batch()
+    ordinary = on_one_device(model)
+    assert not has_columns(ordinary)
+    wanted, found = model.predict(x, verbose=0), ordinary.predict(x, verbose=0)
+    for a, b in zip(
+        keras.tree.flatten(wanted), keras.tree.flatten(found), strict=True
+    ):
+        assert a.shape == b.shape and np.ptp(a) > 0
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_one_column_alone_cannot_be_converted(scope):
+    whole = reference()
+    with scope():
+        columns = to_columns(whole)
+        one = columns.get_layer("conv1_column1").output
+        half = keras.Model(columns.input, keras.layers.Flatten()(one))
+    message = "'flatten.*' takes the channels of column 1 alone"
+    with pytest.raises(ValueError, match=message):
+        to_grouped(half)
+
+
+def test_frozen_layers_stay_frozen(scope):
+    model = reference()
+    last = [layer.name for layer in model.layers if layer.weights][-1]
+    for layer in model.layers:
+        layer.trainable = layer.name == last
+    x, y = batch()
+    with scope():
+        columns = to_columns(model)
+        columns.compile(AlexNetSGD(), LOSS)
+    columns.fit(x, y, batch_size=2, epochs=2, verbose=0)
+    model.fit(x, y, batch_size=2, epochs=2, verbose=0, shuffle=False)
+    again = to_grouped(columns)
+    assert len(again.trainable_variables) == 2
+    np.testing.assert_allclose(
+        columns.predict(x, verbose=0), again.predict(x, verbose=0), rtol=1e-5
+    )
+    changed = [
+        v.path
+        for v, w in zip(again.weights, reference().weights, strict=True)
+        if v.path.startswith(last) and not np.array_equal(v, w)
+    ]
+    assert changed == [f"{last}/kernel", f"{last}/bias"]
+    for v, w in zip(again.weights, model.weights, strict=True):
+        if not v.path.startswith(last):
+            np.testing.assert_array_equal(v, w, v.path)
+
+
+def test_functions_that_keras_cannot_find_are_named(scope):
+    model = reference()
+    model.compile(AlexNetSGD(), lambda y, p: keras.ops.sum(p, axis=-1))
+    with scope():
+        with pytest.raises(ValueError, match="The loss, a metric or the optim"):
             to_columns(model)
 
 

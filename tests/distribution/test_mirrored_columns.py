@@ -1,4 +1,5 @@
 import collections
+import dataclasses
 import re
 
 import keras
@@ -6,6 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from column_networks import LOSS
+from column_networks import SMALL
+from column_networks import assert_same
 from column_networks import assert_same_weights
 from column_networks import batch
 from column_networks import network
@@ -15,6 +18,7 @@ from keras_alexnet.distribution import Mirrored
 from keras_alexnet.distribution import MirroredColumns
 from keras_alexnet.distribution import placed_step
 from keras_alexnet.distribution import to_columns
+from keras_alexnet.distribution import to_grouped
 from keras_alexnet.training import AlexNetSGD
 
 GROUPS = [("/CPU:0", "/CPU:1"), ("/CPU:2", "/CPU:3")]
@@ -55,6 +59,27 @@ def test_two_replicas_of_two_columns_equal_one_process(strategy, tmp_path):
     np.testing.assert_allclose(
         loaded.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-3
     )
+
+
+def test_batch_normalization_is_over_all_replicas(strategy):
+    """With LRN's place taken by it, replicas equal one device, too."""
+    architecture = dataclasses.replace(
+        SMALL, normalization="batch", dropout=0.0
+    )
+    model = reference(architecture)
+    columns = columns_of(model, strategy)
+    x, y = batch(8)
+    for each in (model, columns):
+        each.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
+    again = to_grouped(columns)
+    assert_same(model.weights, again.weights, 1e-4)
+    norms = [
+        layer.synchronized
+        for layer in (*columns.layers, *again.layers)
+        for layer in [getattr(layer, "layer", layer)]
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    assert norms == [True, True, False]
 
 
 def test_one_batch_of_arrays_is_trained_on(strategy):
