@@ -170,11 +170,22 @@ def main(_):
         )
     study.save(output)
     print(study)
-    if FLAGS.study == "ablation":
-        plot_ablation(study.records(), output / "ablation.png")
+    print(f"Saved tables in {output}")
+    draw(study, output / f"{FLAGS.study}.png")
+
+
+def draw(study, path):
+    """A picture of the study, if it has compared something."""
+    if FLAGS.study == "scaling":
+        found, plot = study.curves(), plot_scaling
     else:
-        plot_scaling(study.curves(), output / "scaling.png")
-    print(f"Saved tables and a picture in {output}")
+        found, plot = study.records(), plot_ablation
+        if all(record["top1_difference"] is None for record in found):
+            found = []
+    if not found:
+        print("There is no picture: nothing could be compared.")
+        return
+    print(f"Saved {plot(found, path)}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@
 25 % training error. "lrn": the 11 % net without and with its two norms, and
 with batch normalization in their place. "augmentation": the 19 % net without
 and with crops and mirror images. "winner": what a search of `tune_lrn.py` has
-found, beside the author's constants, from seeds that the search did not use.
+found, beside the author's constants, from seeds that the search did not use,
+by the recipe and at the size of the search.
 
 Each network that is trained leaves a small file in `--results`. What is there
 is not trained again, and a run that was interrupted goes on from its last
@@ -35,6 +36,7 @@ from absl import flags
 from keras_alexnet import models
 from keras_alexnet.csv_table import write_csv
 from keras_alexnet.data import load_source
+from keras_alexnet.disk import replacing
 from keras_alexnet.models import describe
 from keras_alexnet.models import difference
 from keras_alexnet.report import hardware
@@ -44,6 +46,7 @@ from keras_alexnet.studies import epochs_until
 from keras_alexnet.studies import paired_ratio
 from keras_alexnet.studies import read_results
 from keras_alexnet.training import RECIPES
+from keras_alexnet.training import Recipe
 from keras_alexnet.training import StopBelow
 
 STUDIES = ("figure_1", "lrn", "augmentation", "winner")
@@ -53,10 +56,14 @@ flags.DEFINE_enum("study", "figure_1", STUDIES, "What is run.")
 flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
 flags.DEFINE_integer("seeds", 3, "Networks of each kind.", lower_bound=1)
 flags.DEFINE_integer(
-    "epochs", None, "In place of the recipe's; its milestones scale."
+    "epochs",
+    None,
+    "In place of the recipe's; its milestones scale. Not of figure_1.",
 )
 flags.DEFINE_list(
-    "variants", None, "Those of a study that are trained. Defaults to all."
+    "variants",
+    None,
+    "Those of a study that are trained; not of figure_1. Defaults to all.",
 )
 flags.DEFINE_string(
     "search", None, "The best.json of a search, for the study of its winner."
@@ -91,9 +98,10 @@ def train(name, architecture, recipe, seed, source, split="test", callbacks=()):
     if kept and kept.get("status") != "failed":
         # Another search has another winner.
         if kept.get("network", network) != network:
-            raise app.UsageError(
-                f"{path} is of another network. Name another --results."
-            )
+            refuse(path, "network")
+        if FLAGS.study == "winner" and "recipe" in kept:
+            if Recipe(**kept["recipe"]) != recipe:
+                refuse(path, "recipe")
         return kept
     experiment = Experiment(
         source,
@@ -115,10 +123,16 @@ def train(name, architecture, recipe, seed, source, split="test", callbacks=()):
         "software": f"Keras {keras.__version__}, {keras.backend.backend()}",
         **dataclasses.asdict(run),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1))
+    with replacing(path) as temporary:
+        pathlib.Path(temporary).write_text(json.dumps(result, indent=1))
     print(f"{name}, seed {seed}: {run.top1_error}", flush=True)
     return result
+
+
+def refuse(path, what):
+    raise app.UsageError(
+        f"{path} is of another {what}. Name another --results."
+    )
 
 
 def figure_1():
@@ -223,9 +237,19 @@ def winner_variants():
         for name in ("searched", "best")
     )
     print(difference(author, best) or "The search has found what was there.")
-    if author.name not in RECIPES:
+    if "recipe" in found:
+        recipe = Recipe(**found["recipe"])
+        author, best = (
+            dataclasses.replace(
+                recipe.prepare(network), input_size=found["input_size"]
+            )
+            for network in (author, best)
+        )
+    elif author.name in RECIPES:
+        # Searches of earlier versions did not keep it.
+        recipe = RECIPES[author.name]
+    else:
         raise app.UsageError(f"There is no recipe for {author.name!r}.")
-    recipe = RECIPES[author.name]
     return {WINNER[0]: (author, recipe), WINNER[1]: (best, recipe)}
 
 
@@ -315,7 +339,16 @@ def tables():
         draw_figure_1(results, folder / "figure_1.png")
 
 
+def check_flags():
+    """Refuses flags that a study does not have."""
+    if FLAGS.study == "figure_1" and (FLAGS.epochs or FLAGS.variants):
+        raise app.UsageError("--study=figure_1 has no --epochs or --variants.")
+    if FLAGS.study != "winner" and FLAGS.search:
+        raise app.UsageError("--search is of --study=winner.")
+
+
 def main(_):
+    check_flags()
     # It warns of functions traced anew, which every network brings.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if not FLAGS.tables and FLAGS.study == "figure_1":

@@ -138,9 +138,12 @@ NORMS = {
 
 def measure_norms():
     done = read_results(folder())
-    for name in NORMS.keys() - done.keys():
+    wanted = {member.name for member in chosen()}
+    for name, networks in NORMS.items():
+        if name in done or wanted.isdisjoint(n.name for n in networks):
+            continue
         keras.backend.clear_session()
-        plain, normed = map(models.build_network, NORMS[name])
+        plain, normed = map(models.build_network, networks)
         keep(
             name,
             {

@@ -111,19 +111,18 @@ def main(_):
 
     results = SearchResults(tuner)
     results.save(output)
-    plot_search(
+    print(results)
+    best = results.best_architecture()
+    print(f"Best:\n{difference(architecture, best) or 'as it was'}")
+    print(f"Saved {output}/trials.csv, best.json, search.json, tensorboard")
+    # Last: where all trials were stopped there is none.
+    picture = plot_search(
         results.rows,
         results.names,
         output / "search.png",
         results.logarithmic,
     )
-    print(results)
-    best = results.best_architecture()
-    print(f"Best:\n{difference(architecture, best) or 'as it was'}")
-    print(
-        f"Saved {output}/trials.csv, best.json, search.json, tensorboard, "
-        "search.png"
-    )
+    print(f"Saved {picture}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 import sys
 
 import filelock
+import keras
 import pytest
 from absl import app
 from absl import flags
@@ -18,6 +19,8 @@ from test_examples import run
 from keras_alexnet.models import CIFAR_11
 from keras_alexnet.models import describe
 from keras_alexnet.models import load_network
+from keras_alexnet.training import RECIPES
+from keras_alexnet.training import SMALL_DATA_RECIPE
 
 
 def keep(folder, name, seed, **values):
@@ -93,6 +96,61 @@ def test_results_of_another_network_are_not_taken(cifar, tmp_path):
     other = dataclasses.replace(CIFAR_11, lrn_n=5)
     with pytest.raises(app.UsageError, match="of another network"):
         cifar.train("winner", other, None, 1000, None)
+    # Nor of another recipe, which a search may have, too.
+    recipe = dataclasses.asdict(SMALL_DATA_RECIPE)
+    keep(path.parent, "winner", 1000, recipe=recipe)
+    kept = cifar.train("winner", CIFAR_11, SMALL_DATA_RECIPE, 1000, None)
+    assert kept["seed"] == 1000
+    with pytest.raises(app.UsageError, match="of another recipe"):
+        cifar.train("winner", CIFAR_11, RECIPES["cifar_11"], 1000, None)
+
+
+def save_search(path, **more):
+    """The best.json of a search."""
+    best = dataclasses.replace(CIFAR_11, lrn_n=5)
+    found = {
+        name: keras.saving.serialize_keras_object(network)
+        for name, network in (("searched", CIFAR_11), ("best", best))
+    }
+    path.write_text(json.dumps({**found, **more}))
+    flags.FLAGS(["cifar.py", "--study=winner", f"--search={path}"])
+
+
+def test_the_winner_is_trained_as_it_was_found(cifar, tmp_path):
+    recipe = dataclasses.replace(SMALL_DATA_RECIPE, batch_size=8)
+    save_search(
+        tmp_path / "best.json",
+        recipe=dataclasses.asdict(recipe),
+        input_size=32,
+    )
+    networks, recipes = zip(*cifar.winner_variants().values(), strict=True)
+    assert recipes == (recipe,) * 2
+    prepared = dataclasses.replace(recipe.prepare(CIFAR_11), input_size=32)
+    assert networks == (prepared, dataclasses.replace(prepared, lrn_n=5))
+
+
+def test_a_search_of_an_earlier_version(cifar, tmp_path):
+    """The one in docs/results names no recipe."""
+    save_search(tmp_path / "best.json")
+    (author, recipe), _ = cifar.winner_variants().values()
+    assert (author, recipe) == (CIFAR_11, RECIPES["cifar_11"])
+    kept = ROOT / "docs" / "results" / "cifar" / "search" / "best.json"
+    flags.FLAGS.search = str(kept)
+    assert cifar.winner_variants()["the author's constants"] == (author, recipe)
+
+
+@pytest.mark.parametrize(
+    "given, match",
+    [
+        (["--epochs=8"], "--study=figure_1 has no --epochs or --variants"),
+        (["--variants=relu"], "--study=figure_1 has no --epochs or"),
+        (["--study=lrn", "--search=best.json"], "--search is of --study=win"),
+    ],
+)
+def test_flags_of_another_study(given, match, cifar):
+    flags.FLAGS(["cifar.py", *given])
+    with pytest.raises(app.UsageError, match=match):
+        cifar.main(None)
 
 
 def test_processes_share_a_study(cifar, tmp_path, monkeypatch, capsys):

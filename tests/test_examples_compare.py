@@ -1,9 +1,14 @@
 """The comparison of the family runs, as a user would start it."""
 
 import csv
+import importlib
 import json
+import sys
 
 import pytest
+from absl import flags
+from absl.testing import flagsaver
+from test_examples import ROOT
 from test_examples import run
 
 
@@ -64,6 +69,32 @@ def test_costs_of_norms_from_kept_results(tmp_path):
     printed = run("compare.py", *flags)
     assert "takes 1.50 (1.00 to 2.00, n = 3) times as long" in printed
     assert "3.0 MB per image in place of 1.0" in printed
+
+
+@pytest.mark.parametrize(
+    "given, measured",
+    [
+        ([], ["vgg", "googlenet"]),
+        (["--networks=vgg_a", "--networks=paper"], ["vgg"]),
+        (["--networks=googlenet"], ["googlenet"]),
+    ],
+)
+def test_norms_of_the_networks_that_are_named(
+    given, measured, tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    with flagsaver.flagsaver():
+        compare = importlib.import_module("compare")
+        results = f"--results={tmp_path}"
+        flags.FLAGS(["compare.py", "--study=norm_cost", results, *given])
+        kept = []
+        monkeypatch.setattr(compare, "keep", lambda name, _: kept.append(name))
+        monkeypatch.setattr(compare, "time_ratios", lambda *_, **__: [1.0])
+        monkeypatch.setattr(compare.models, "build_network", lambda _: None)
+        monkeypatch.setattr(compare.models, "activation_bytes", lambda _: 1)
+        compare.measure_norms()
+    del sys.modules["compare"]
+    assert kept == measured
 
 
 @pytest.mark.slow

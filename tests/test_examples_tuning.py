@@ -161,6 +161,24 @@ def test_a_scaling_study_has_no_changes(flag, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--study=scaling", "--shares=1", "--widths=1"),
+        # The baseline is like this.
+        ("--variant=dropout=0.5",),
+    ],
+)
+def test_nothing_to_compare_is_no_picture(flags, tmp_path):
+    printed = finish(
+        start("ablate.py", "--seeds=1", f"--output={tmp_path}", *flags)
+    )
+    assert "There is no picture: nothing could be compared." in printed
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+    assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.slow
 def test_ablation_and_scaling_share_their_baseline(tmp_path):
     flags = ("--changes=no LRN", "--changes=no dropout", "--seeds=2")
     output = f"--output={tmp_path}"

@@ -150,6 +150,32 @@ def resolve_architecture(architecture):
     return choose_preset(architecture, ARCHITECTURES, "architecture")
 
 
+def require_chain(architecture):
+    """Refuses an architecture whose layers are no chain, such as GoogLeNet's.
+
+    Args:
+        architecture: An `Architecture` or `InceptionArchitecture`.
+
+    Returns:
+        The `Architecture`.
+
+    Raises:
+        ValueError: If it is an `InceptionArchitecture`.
+
+    Example:
+
+    >>> require_chain(PAPER) is PAPER
+    True
+    """
+    if isinstance(architecture, InceptionArchitecture):
+        raise ValueError(
+            "`architecture` must be an `Architecture`, a chain of layers, "
+            "whose stages can be varied. Received: an "
+            f"`InceptionArchitecture`, {architecture.name!r}"
+        )
+    return architecture
+
+
 def choose_preset(value, presets, argument):
     """The preset that a name stands for; a dataclass is returned as it is.
 

@@ -3,8 +3,8 @@
 import dataclasses
 
 # Section 5: biases "in the second, fourth, and fifth convolutional layers, as
-# well as in the fully-connected hidden layers"; not in these.
-ZERO_BIASES = ("conv1", "conv3")
+# well as in the fully-connected hidden layers"; not in these, counted from 0.
+ZERO_BIASES = (0, 2)
 
 
 def with_norms(architecture, *names):
@@ -15,10 +15,13 @@ def with_norms(architecture, *names):
 
     Args:
         architecture: An `Architecture`.
-        *names: Strings such as `"conv1"`.
+        *names: Strings such as `"conv1"`, of the architecture's `conv_names`.
 
     Returns:
         An `Architecture`.
+
+    Raises:
+        ValueError: If there is no layer of a name.
 
     Example:
 
@@ -26,6 +29,11 @@ def with_norms(architecture, *names):
     >>> with_norms(PAPER, "conv2").stages[:2]
     (('activation', 'pool'), ('activation', 'norm', 'pool'))
     """
+    if set(names) - set(architecture.conv_names):
+        raise ValueError(
+            f"`names` must be among {architecture.conv_names}. "
+            f"Received: {names}"
+        )
     stages = tuple(
         stages if name in names else _without_norms(stages)
         for name, stages in zip(
@@ -121,6 +129,8 @@ def without_cross(architecture, name):
 def with_biases(architecture, value):
     """Sets the initial biases that are 1 in the paper to another value.
 
+    The first and the third convolution and the last layer have 0.
+
     Args:
         architecture: An `Architecture`.
         value: Float.
@@ -135,10 +145,10 @@ def with_biases(architecture, value):
     >>> with_biases(PAPER, 0.1).initial_biases == CAFFE.initial_biases
     True
     """
-    zero = (*ZERO_BIASES, architecture.fc_names[-1])
+    names = architecture.layer_names
+    zero = (*ZERO_BIASES, len(names) - 1)
     biases = tuple(
-        0.0 if name in zero else float(value)
-        for name in architecture.layer_names
+        0.0 if place in zero else float(value) for place in range(len(names))
     )
     return dataclasses.replace(architecture, initial_biases=biases)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_alexnet.models.difference import difference
 from keras_alexnet.models.geometry import minimum_input_size
+from keras_alexnet.models.presets import require_chain
 from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.studies.ablation_table import Ablation
 from keras_alexnet.studies.ablation_table import Row
@@ -45,10 +46,11 @@ def run_ablation(
         has one that makes the same network as another.
 
     Raises:
-        ValueError: If no run of the baseline has ended well.
+        ValueError: If the architecture is no chain of layers, or no run of
+            the baseline has ended well.
     """
     architecture, recipe = (
-        resolve_architecture(architecture),
+        require_chain(resolve_architecture(architecture)),
         resolve_recipe(recipe),
     )
     if not seeds:
@@ -56,6 +58,11 @@ def run_ablation(
             f"`seeds` must be at least one integer. Received: seeds={seeds}"
         )
     base = _applied(BASELINE, architecture, recipe, experiment)
+    # Before anything is trained: a change may have a mistake.
+    attempts = [
+        (change.name, *_attempt(change, architecture, recipe, experiment, base))
+        for change in changes
+    ]
 
     def train(name, pair):
         runs = []
@@ -73,19 +80,23 @@ def run_ablation(
         )
     rows = [Row(BASELINE.name, baseline)]
     trained = {}
-    for change in changes:
-        try:
-            pair = _applied(change, architecture, recipe, experiment)
-        except ValueError as error:
-            rows.append(Row(change.name, (), reason=str(error)))
+    for name, pair, reason in attempts:
+        if reason:
+            rows.append(Row(name, reason=reason))
             continue
-        reason = _obstacle(pair, base, experiment)
-        runs = () if reason else train(change.name, pair)
-        rows.append(
-            _row(change.name, runs, baseline, reason or _twin(pair, trained))
-        )
-        trained[change.name] = pair
+        runs = train(name, pair)
+        rows.append(_row(name, runs, baseline, _twin(pair, trained)))
+        trained[name] = pair
     return Ablation(experiment, tuple(rows))
+
+
+def _attempt(change, architecture, recipe, experiment, base):
+    """What a change makes, or `None`, and why it is not trained, or `""`."""
+    try:
+        pair = _applied(change, architecture, recipe, experiment)
+    except ValueError as error:
+        return None, str(error)
+    return pair, _obstacle(pair, base, experiment)
 
 
 def _applied(change, architecture, recipe, experiment):

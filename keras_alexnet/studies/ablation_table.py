@@ -11,6 +11,9 @@ from keras_alexnet.studies.history_2012 import PAPER_EFFECTS
 from keras_alexnet.studies.intervals import mean_and_error
 from keras_alexnet.text_table import text_table
 
+# Fields of a `Run` that have a value per epoch, and no cell of a table.
+PER_EPOCH = ("curve", "history")
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -102,7 +105,7 @@ class Ablation:
                     **{
                         name: value
                         for name, value in dataclasses.asdict(run).items()
-                        if name != "curve"
+                        if name not in PER_EPOCH
                     },
                 }
                 for row in self.rows

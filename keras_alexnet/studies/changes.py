@@ -43,8 +43,8 @@ CHANGES = (
     Change("sigmoid for ReLU", _replaced(activation="sigmoid")),
     # Section 3.3.
     Change("no LRN", variants.without_norms),
-    Change("LRN1 only", _edit(variants.with_norms, "conv1")),
-    Change("LRN2 only", _edit(variants.with_norms, "conv2")),
+    Change("LRN1 only", lambda a: variants.with_norms(a, a.conv_names[0])),
+    Change("LRN2 only", lambda a: variants.with_norms(a, a.conv_names[1])),
     Change("batch norm for LRN", _replaced(normalization="batch")),
     # Section 3.4.
     Change("no overlap in pooling", variants.without_overlap),

@@ -26,6 +26,8 @@ from keras_alexnet.training.training import train
 # recipe train to other numbers, so that kept runs of before are not mixed
 # with new ones.
 COMPUTATION = 1
+# The end of the names of empty files, which say what studies a run is of.
+STUDY = ".study"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,16 +101,26 @@ class Experiment:
                 include_preprocessing=True,
             )
 
-    def run(self, architecture, recipe, seed, callbacks=(), verbose=0):
+    def run(
+        self, architecture, recipe, seed, callbacks=(), verbose=0, study=None
+    ):
         """Trains a network and measures its error, unless that was done before.
+
+        A result is not kept under its callbacks: they may stop a training, but
+        must not change it otherwise. Without callbacks, a training that one
+        has stopped is done again. (Where the schedule is `"plateau"`, which
+        also ends trainings early, only if a callback was `hopeless`.)
 
         Args:
             architecture: An `Architecture`, prepared by the recipe.
             recipe: A `Recipe`.
             seed: Integer, of the weights, the order and the augmentation.
             callbacks: List of further Keras callbacks. One with a true
-                attribute `hopeless` afterwards marks the run as `"stopped"`.
+                attribute `hopeless` afterwards marks the run as `"stopped"`,
+                and only calls with one that has this attribute get it.
             verbose: As in `keras.Model.fit`.
+            study: String, part of a file's name, under which `runs` finds the
+                run. Defaults to `None`.
 
         Returns:
             A `Run`. It is `"failed"` if numbers were not finite or memory did
@@ -116,17 +128,22 @@ class Experiment:
         """
         setting = self._setting(architecture, recipe, seed)
         folder = pathlib.Path(self.directory) / "runs" / setting_key(setting)
+        if study is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{study}{STUDY}").touch()
         if (folder / "run.json").exists():
             kept = read_run(folder / "run.json")
-            may_stop = any(hasattr(c, "hopeless") for c in callbacks)
-            if not kept.transient and (kept.status != "stopped" or may_stop):
+            if not kept.transient and _suits(kept, recipe, callbacks):
                 return kept
         start = time.monotonic()
         try:
             with _dtype_policy(self.dtype):
-                run = self._train(
-                    architecture, recipe, seed, folder, callbacks, verbose
-                )
+                arguments = recipe, seed, folder, callbacks, verbose
+                run = self._train(architecture, *arguments)
+                if not _suits(run, recipe, callbacks):
+                    # Callbacks of a process that was killed had stopped it.
+                    shutil.rmtree(folder / "backup", ignore_errors=True)
+                    run = self._train(architecture, *arguments)
         except Exception as error:
             if not is_failure(error):
                 raise
@@ -145,11 +162,12 @@ class Experiment:
         (folder / "alexnet.keras").unlink(missing_ok=True)
         return run
 
-    def runs(self, recipe=None):
+    def runs(self, recipe=None, study=None):
         """List of `Run`: all trainings in the directory that have ended.
 
         Args:
             recipe: A `Recipe`. If given, only its runs on these images.
+            study: String. If given, only what `run` was asked for under it.
         """
         wanted = {}
         if recipe is not None:
@@ -160,6 +178,7 @@ class Experiment:
             read_run(path)
             for path in sorted(folder.glob("*/run.json"))
             if same_setting(path, wanted)
+            and (study is None or (path.parent / f"{study}{STUDY}").exists())
         ]
 
     def key(self, *details):
@@ -249,6 +268,16 @@ def _dtype_policy(name):
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _suits(run, recipe, callbacks):
+    """Whether a run is an answer to a call with these callbacks."""
+    if run.status == "stopped":
+        return any(hasattr(callback, "hopeless") for callback in callbacks)
+    epochs = len(run.history.get("loss") or run.curve)
+    # Of a run that failed, or of an earlier version, they are not known.
+    is_short = 0 < epochs < run.epochs and recipe.schedule != "plateau"
+    return bool(callbacks) or not is_short
 
 
 def _check_finite(model, losses):

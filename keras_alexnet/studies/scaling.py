@@ -124,8 +124,9 @@ def run_scaling(
     """Trains networks on parts of the training set, and of several widths.
 
     A part of the training set is passed through more often, so that every
-    network takes as many steps. Which part it is, the seed decides. Called
-    again with the same `experiment.directory`, it trains what is missing.
+    network takes as many steps, up to half an epoch of the part. Which part it
+    is, the seed decides. Called again with the same `experiment.directory`, it
+    trains what is missing.
 
     Args:
         experiment: An `Experiment`.
@@ -138,6 +139,10 @@ def run_scaling(
 
     Returns:
         A `Scaling`.
+
+    Raises:
+        ValueError: If a size is out of its range, or a share has fewer images
+            than a batch; before anything is trained.
     """
     architecture, recipe = (
         resolve_architecture(architecture),
@@ -148,23 +153,31 @@ def run_scaling(
             raise ValueError(
                 f"`{name}` must be positive. Received: {name}={values}"
             )
+    sizes = [
+        (axis, x, seed)
+        for axis, values in zip(AXES, (shares, widths), strict=True)
+        for x in values
+        for seed in seeds
+    ]
+    settings = [
+        _setting(experiment, architecture, recipe, *size) for size in sizes
+    ]
     points = []
-    for axis, values in zip(AXES, (shares, widths), strict=True):
-        for x in values:
-            for seed in seeds:
-                run = _run(experiment, architecture, recipe, axis, x, seed)
-                points.append(
-                    {
-                        "axis": axis,
-                        "x": x,
-                        "seed": seed,
-                        "top1_error": run.top1_error,
-                        "top5_error": run.top5_error,
-                        "n": run.n,
-                    }
-                )
-                if on_run is not None:
-                    on_run(f"{axis} {x:g}", run)
+    for (axis, x, seed), setting in zip(sizes, settings, strict=True):
+        part, *setting = setting
+        run = part.run(*setting, seed)
+        points.append(
+            {
+                "axis": axis,
+                "x": x,
+                "seed": seed,
+                "top1_error": run.top1_error,
+                "top5_error": run.top5_error,
+                "n": run.n,
+            }
+        )
+        if on_run is not None:
+            on_run(f"{axis} {x:g}", run)
     return Scaling(experiment, tuple(points))
 
 
@@ -210,10 +223,26 @@ def _with_spread(mean, error):
     return f"{100 * mean:.2f}{spread}"
 
 
-def _run(experiment, architecture, recipe, axis, x, seed):
+def _setting(experiment, architecture, recipe, axis, x, seed):
+    """The experiment, the architecture and the recipe of a size."""
     if axis == "width":
         architecture = with_width(architecture, x)
     else:
+        whole = _steps_per_epoch(experiment, recipe)
         experiment = with_training_share(experiment, x, seed)
-        recipe = dataclasses.replace(recipe, epochs=round(recipe.epochs / x))
-    return experiment.run(recipe.prepare(architecture), recipe, seed)
+        steps = _steps_per_epoch(experiment, recipe)
+        if not steps:
+            raise ValueError(
+                f"`shares` must leave a batch of {recipe.batch_size} training "
+                f"images. Received: share={x:g}, of which are "
+                f"{experiment.source.counts['train']}"
+            )
+        recipe = dataclasses.replace(
+            recipe, epochs=round(whole * recipe.epochs / steps)
+        )
+    return experiment, recipe.prepare(architecture), recipe
+
+
+def _steps_per_epoch(experiment, recipe):
+    # What is left of an epoch is less than a batch, and is left out.
+    return experiment.source.counts["train"] // recipe.batch_size

@@ -41,7 +41,8 @@ class ResumableBackup(keras.callbacks.Callback):
     directory must be one that all of them see.
 
     A run that a callback stopped at the end of an epoch is finished: started
-    again, it does nothing. One stopped within an epoch goes on.
+    again, it does nothing but restore its state and that of `callbacks`. One
+    stopped within an epoch goes on.
 
     Args:
         directory: Path, made if need be; of one run only.
@@ -155,7 +156,8 @@ class ResumableBackup(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self._let_fit_begin_at(None)
         if self._restored is not None:
-            self._restore_history(self._restored[1])
+            # No epoch was left to do.
+            self._restore_callbacks()
         if not self._paused:
             self._save(finished=bool(self.model.stop_training))
 
@@ -237,14 +239,8 @@ class ResumableBackup(keras.callbacks.Callback):
 
     def _resume(self):
         """Restores what `fit` and other callbacks have reset by now."""
+        self._restore_callbacks()
         (arrays, position), self._restored = self._restored, None
-        self._restore_history(position)
-        states = position["callbacks"]
-        for callback, number in _restore_states(self.callbacks, states):
-            if any(name.startswith(f"{BEST}{number}/") for name in arrays):
-                callback.best_weights = fitted(
-                    f"{BEST}{number}", self.model.weights, arrays
-                )
         self._metrics = arrays if self._step else None
         spec = getattr(getattr(self.data, "dataset", 0), "element_spec", None)
         if self._step and (_are_built(self.model.metrics) or spec):
@@ -254,9 +250,17 @@ class ResumableBackup(keras.callbacks.Callback):
         else:
             set_random_state(position["random"])
 
-    def _restore_history(self, position):
+    def _restore_callbacks(self):
+        """Restores the history and the states of all other callbacks."""
+        arrays, position = self._restored
         history = self.model.history
         history.epoch, history.history = position["history"]
+        states = position["callbacks"]
+        for callback, number in _restore_states(self.callbacks, states):
+            if any(name.startswith(f"{BEST}{number}/") for name in arrays):
+                callback.best_weights = fitted(
+                    f"{BEST}{number}", self.model.weights, arrays
+                )
 
     def _restore_metrics(self, batch):
         """Compiled metrics have no variables until they have seen a batch."""

@@ -6,6 +6,7 @@ import numbers
 
 from keras_alexnet.fields import ADDED_LATER
 from keras_alexnet.fields import check_types
+from keras_alexnet.fields import tuples_for_lists
 from keras_alexnet.layers.pca_color_augmentation import PCAColorAugmentation
 from keras_alexnet.models.difference import describe
 from keras_alexnet.training.optimizer import AlexNetSGD
@@ -142,6 +143,7 @@ class Recipe:
     def __post_init__(self):
         self._check_ranges()
         check_types(self)
+        tuples_for_lists(self)
         for name, choices in (
             ("schedule", SCHEDULES),
             ("initialization", (None, "he")),

@@ -24,8 +24,12 @@ class ArchitectureHyperModel(keras_tuner.HyperModel):
     mean over the seeds; its standard error is reported beside it. It has its
     own data, so `tuner.search()` takes none. Any tuner will do. With
     `Hyperband` a promising network is trained from the beginning for more
-    epochs, because a learning rate that has fallen to 0 cannot continue. Pass
-    the tuner `max_consecutive_failed_trials`, or it gives up after three.
+    epochs, because a learning rate that has fallen to 0 cannot continue.
+
+    A trial has failed if its numbers were not finite or memory did not
+    suffice. Pass the tuner `max_consecutive_failed_trials`, or it gives up
+    after three. Any other error of a training, such as a full disk, ends the
+    search; started again, it goes on with that trial.
 
     For another space, write a class with the attribute `base`, an
     `Architecture`, and the method `architecture(hp)`, and hand an instance of
@@ -37,8 +41,8 @@ class ArchitectureHyperModel(keras_tuner.HyperModel):
         recipe: A `Recipe` or a preset's name.
         seeds: Sequence of integers; every trial trains a network with each.
         stop_hopeless: Boolean. Whether the first network of a trial may be
-            stopped by `MedianStop` after half of its epochs; the others are
-            then not trained.
+            stopped by `MedianStop` after half of its epochs, compared with
+            the networks of this search; the others are then not trained.
 
     Attributes:
         objective: A `keras_tuner.Objective`, the tuner's second argument.
@@ -125,7 +129,15 @@ class ArchitectureHyperModel(keras_tuner.HyperModel):
         recipe = dataclasses.replace(
             self.recipe, epochs=epochs or self.recipe.epochs
         )
-        runs = self._runs(hp, recipe, callbacks, verbose)
+        try:
+            runs = self._runs(hp, recipe, callbacks, verbose)
+        except Exception as error:
+            # KerasTuner would count the trial as failed, for ever.
+            raise keras_tuner.errors.FatalError(
+                "A training has ended with an error that says nothing about "
+                "its network. Mend the cause and start the search again; it "
+                f"goes on with this trial. {type(error).__name__}: {error}"
+            ) from error
         _keep_checkpoints(model, callbacks)
         if runs[-1].status == "failed":
             raise keras_tuner.errors.FailedTrialError(runs[-1].message)
@@ -139,17 +151,20 @@ class ArchitectureHyperModel(keras_tuner.HyperModel):
             if self.stop_hopeless and not runs:
                 chosen.append(self._median_stop(recipe))
             runs.append(
-                self.experiment.run(prepared, recipe, seed, chosen, verbose)
+                self.experiment.run(
+                    prepared, recipe, seed, chosen, verbose, study=self.key
+                )
             )
             if runs[-1].status != "completed":
                 break
         return runs
 
     def _median_stop(self, recipe):
+        # Those of other searches in the directory say nothing about this one.
+        # A training that was stopped counts for as long as it went on: the
+        # median is of all, not of the best.
         curves = [
-            run.curve
-            for run in self.experiment.runs(recipe)
-            if run.status == "completed"
+            run.curve for run in self.experiment.runs(recipe, study=self.key)
         ]
         # A trial that is stopped also saves its other seeds, so it is given
         # half of the epochs before that.
@@ -169,7 +184,7 @@ class LRNHyperModel(ArchitectureHyperModel):
 
     Raises:
         ValueError: As of `ArchitectureHyperModel`, or if the architecture has
-            fewer than two convolutions.
+            fewer than two convolutions, or is no chain of layers.
 
     Example:
 
@@ -206,7 +221,7 @@ class ConnectivityHyperModel(ArchitectureHyperModel):
 
     Raises:
         ValueError: As of `ArchitectureHyperModel`, or if there is but one
-            column.
+            column, or no chain of layers.
     """
 
     def __init__(

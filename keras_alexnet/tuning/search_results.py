@@ -1,5 +1,6 @@
 """What a search found: a table, files, the best architecture."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -25,13 +26,18 @@ SUFFIX = ".search"
 class SearchResults:
     """The trials of a search by one of our hypermodels, the best first.
 
+    A trial that was stopped has an error of fewer epochs than the others, and
+    so have most of `Hyperband`'s; they come after those that were trained for
+    the most epochs, to the end.
+
     Args:
         tuner: A `keras_tuner.Tuner`, searching or not; in a distributed
             search the chief's.
 
     Attributes:
         rows: List of dicts, one per trial: `"trial"`, `"status"`, the
-            metrics and the hyperparameters; `None` where one has no value.
+            metrics, `"epochs"`, those it was to be trained for, and the
+            hyperparameters; `None` where one has no value.
         names: List of strings, the hyperparameters.
         logarithmic: List of strings, those of them that are searched on a
             logarithmic scale.
@@ -78,25 +84,27 @@ class SearchResults:
         ]
         rows = [self._row(trial) for trial in trials]
         self.rows = sorted(rows, key=_rank)
+        differ = len({row["epochs"] for row in rows}) > 1
+        self._columns = (*COLUMNS, "epochs") if differ else COLUMNS
         self.setting = _setting(tuner.hypermodel)
 
     def best_architecture(self):
-        """The `Architecture` of the trial with the least error.
+        """The `Architecture` of the best trial, that of the first row.
 
         No recipe has prepared it yet, as with the one the hypermodel was given.
 
         Raises:
             ValueError: If no trial has ended well.
         """
-        best = self._tuner.oracle.get_best_trials(1)
-        if not best or best[0].score is None:
+        if not self.rows or not _has_ended_well(self.rows[0]):
             raise ValueError(
                 "No trial has ended well; see the statuses in `rows`."
             )
-        return self._tuner.hypermodel.architecture(best[0].hyperparameters)
+        best = self._tuner.oracle.trials[self.rows[0]["trial"]]
+        return self._tuner.hypermodel.architecture(best.hyperparameters)
 
     def __str__(self):
-        header = [*COLUMNS[:4], *COLUMNS[5:], *self.names]
+        header = [*self._columns[:4], *self._columns[5:], *self.names]
         cells = [[_text(row[name]) for name in header] for row in self.rows]
         table = text_table([header, *cells], ">")
         return f"{self.setting['experiment']}\n{table}"
@@ -106,7 +114,8 @@ class SearchResults:
 
         `trials.csv` has a row per trial and `search.json` the setting;
         `best.json` has, where a trial has ended well, the architecture that
-        was searched and the best one, as Keras serializes them.
+        was searched and the best one, as Keras serializes them, and what they
+        were trained with: the fields of the recipe and the `input_size`.
 
         Args:
             directory: Path, made if need be. TensorBoard's files, one run
@@ -115,23 +124,27 @@ class SearchResults:
         """
         directory = pathlib.Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        split = {"split": self.setting["split"]}
+        columns = [*self._columns, "split", *self.names]
+        rows = [{**row, "split": self.setting["split"]} for row in self.rows]
         write_csv(
             directory / "trials.csv",
-            [{**row, **split} for row in self.rows],
-            columns=[*COLUMNS, *split, *self.names],
+            [{name: row[name] for name in columns} for row in rows],
+            columns,
         )
         text = json.dumps(self.setting, indent=2)
         (directory / "search.json").write_text(text)
-        if any(row["status"] == "COMPLETED" for row in self.rows):
-            found = {
-                "searched": self._tuner.hypermodel.space.base,
+        if self.rows and _has_ended_well(self.rows[0]):
+            hypermodel = self._tuner.hypermodel
+            networks = {
+                "searched": hypermodel.space.base,
                 "best": self.best_architecture(),
             }
             found = {
                 name: keras.saving.serialize_keras_object(architecture)
-                for name, architecture in found.items()
+                for name, architecture in networks.items()
             }
+            found["recipe"] = dataclasses.asdict(hypermodel.recipe)
+            found["input_size"] = hypermodel.experiment.input_size
             (directory / "best.json").write_text(json.dumps(found, indent=2))
         self._save_tensorboard(directory / "tensorboard")
 
@@ -143,7 +156,7 @@ class SearchResults:
         # Other files may be a training's logs.
         for path in directory.glob(f"**/events.out.tfevents.*{SUFFIX}"):
             path.unlink()
-        metrics = COLUMNS[2:]
+        metrics = self._columns[2:]
         root = _file_writer(tf, directory)
         with root.as_default():
             api.hparams_config(
@@ -171,6 +184,10 @@ class SearchResults:
                 else None
                 for name in COLUMNS[2:]
             },
+            # `Hyperband` chooses them for each trial.
+            "epochs": values.get(
+                "tuner/epochs", self._tuner.hypermodel.recipe.epochs
+            ),
             **{name: values.get(name) for name in self.names},
         }
 
@@ -179,9 +196,14 @@ def _file_writer(tf, directory):
     return tf.summary.create_file_writer(str(directory), filename_suffix=SUFFIX)
 
 
+def _has_ended_well(row):
+    return row["status"] == "COMPLETED" and row[OBJECTIVE] is not None
+
+
 def _rank(row):
-    error = row[OBJECTIVE]
-    return (row["status"] != "COMPLETED", error is None, error or 0.0)
+    if not _has_ended_well(row):
+        return (True,)
+    return False, bool(row["stopped"]), -row["epochs"], row[OBJECTIVE]
 
 
 def _setting(hypermodel):

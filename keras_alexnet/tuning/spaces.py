@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_alexnet.models.presets import require_chain
 from keras_alexnet.studies.history_2012 import CONNECTIONS
 from keras_alexnet.studies.history_2012 import NORMS
 
@@ -28,6 +29,8 @@ class LRNSpace:
     | `order1`, `order2` | before or after ReLU, or after pooling |
     | `across_columns` | whether windows reach into the next column |
 
+    Of one column there is no `across_columns`.
+
     The defaults are the architecture's. Convention: `alpha` is the
     architecture's own, for pixels of 0-255: with `lrn_convention="mean"` it
     is divided by n, with `"sum"` it is not.
@@ -37,10 +40,12 @@ class LRNSpace:
             not have.
 
     Raises:
-        ValueError: If it has fewer than two convolutions.
+        ValueError: If it has fewer than two convolutions, or is no chain of
+            layers.
     """
 
     def __init__(self, architecture):
+        require_chain(architecture)
         if len(architecture.stages) < 2:
             raise ValueError(
                 "`architecture` must have two convolutions to normalize. "
@@ -61,9 +66,9 @@ class LRNSpace:
             k = _float(hp, "k", 0.25, 4.0, base.lrn_k, "log")
             alpha = _float(hp, "alpha", 1e-6, 1e-2, base.lrn_alpha, "log")
             beta = _float(hp, "beta", 0.25, 1.0, base.lrn_beta)
-            across = hp.Boolean(
-                "across_columns", default=base.lrn_across_columns
-            )
+            across = base.lrn_across_columns
+            if base.columns > 1:
+                across = hp.Boolean("across_columns", default=across)
             if norms != "none":
                 changes = {
                     "lrn_n": n,
@@ -118,10 +123,11 @@ class ConnectivitySpace:
         architecture: An `Architecture` of two columns or more.
 
     Raises:
-        ValueError: If it has but one column.
+        ValueError: If it has but one column, or is no chain of layers.
     """
 
     def __init__(self, architecture):
+        require_chain(architecture)
         if architecture.columns < 2:
             raise ValueError(
                 "`architecture` must have columns to connect. "

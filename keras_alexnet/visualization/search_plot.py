@@ -14,7 +14,7 @@ from keras_alexnet.visualization.ticks import set_value_ticks
 from keras_alexnet.visualization.ticks import set_word_ticks
 
 FINISHED, BEST, UNFINISHED = "C0", "C1", "0.45"
-MARKERS = {"stopped": "o", "failed": "x"}
+MARKERS = {"fewer epochs": "s", "stopped": "o", "failed": "x"}
 # Share of the plot's height that a strip takes, and its background.
 STRIP, STRIP_COLOR = 0.14, "0.94"
 # Points between trials of one value, and how far apart they all may be.
@@ -25,9 +25,10 @@ def plot_search(rows, names, path, logarithmic=()):
     """Draws the error of each trial against each hyperparameter.
 
     The best trial is a star; bars are standard errors. A trial that was
-    stopped early or failed has no error to compare with the others'. Strips
-    above the plot show at which values those trials were. Trials of one value
-    stand side by side.
+    stopped early, that failed, or that was trained for fewer epochs than
+    others, as `Hyperband` does, has no error to compare with the others'.
+    Strips above the plot show at which values those trials were. Trials of one
+    value stand side by side.
 
     Args:
         rows: List of dicts, such as `SearchResults.rows`.
@@ -52,9 +53,16 @@ def plot_search(rows, names, path, logarithmic=()):
     >>> plot_search(rows, ["n"], folder / "search.png").name
     'search.png'
     """
-    groups = {"finished": [], "stopped": [], "failed": []}
+    groups = {"finished": [], **{kind: [] for kind in MARKERS}}
     for row in rows:
         groups[_group(row)].append(row)
+    longest = max((_epochs(row) for row in groups["finished"]), default=0)
+    for row in groups["finished"]:
+        if _epochs(row) < longest:
+            groups["fewer epochs"].append(row)
+    groups["finished"] = [
+        row for row in groups["finished"] if _epochs(row) == longest
+    ]
     if not groups["finished"] or not names:
         raise ValueError(
             "`rows` must have at least one trial that ended with an error, "
@@ -84,6 +92,10 @@ def _group(row):
     if row.get("val_top1_error") is None:
         return "failed"
     return "stopped" if row.get("stopped") else "finished"
+
+
+def _epochs(row):
+    return row.get("epochs", 0)
 
 
 def _ticks(axes, values, is_logarithmic):

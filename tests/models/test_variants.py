@@ -1,5 +1,6 @@
 import pytest
 
+from keras_alexnet.models import VGG_A_LRN
 from keras_alexnet.models import variants
 from keras_alexnet.models.difference import difference
 from keras_alexnet.models.geometry import sizes
@@ -26,6 +27,17 @@ def test_one_norm():
     assert changed.stages[0] == PAPER.stages[0]
     assert changed.stages[1] == ("activation", "pool")
     assert difference(PAPER, changed).count("\n") == 0
+
+
+def test_a_layer_that_is_not_there():
+    with pytest.raises(ValueError, match="among .'conv1_1', .*'conv1',"):
+        variants.with_norms(VGG_A_LRN, "conv1")
+
+
+def test_biases_go_by_place():
+    """VGG's layers have other names than the paper's."""
+    biases = variants.with_biases(VGG_A_LRN, 1).initial_biases
+    assert biases == (0, 1, 0, *(1.0,) * 7, 0)
 
 
 @pytest.mark.parametrize("input_size", range(40, 257, 7))

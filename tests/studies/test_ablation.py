@@ -170,6 +170,8 @@ def test_files(landscape, tiny, recipe, tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["seed"] for row in rows] == ["0", "1", "2"] * 2
     assert float(rows[4]["top1_error"]) == pytest.approx(0.36)
+    # What a run has measured in each epoch is in its own file.
+    assert {"curve", "history"}.isdisjoint(rows[0])
     text = (tmp_path / "out" / "ablation.txt").read_text()
     assert text == f"{ablation}\n"
 
@@ -229,6 +231,22 @@ def test_a_change_that_cannot_be_made_has_a_row(landscape, tiny, recipe):
     ablation = run(experiment, pooled, recipe, "no conv3", "no dropout")
     assert "A convolution can be removed only if" in ablation.rows[1].reason
     assert ablation.rows[2].top1 is not None
+
+
+def test_googlenet_is_no_chain(landscape, recipe):
+    experiment = landscape(error)
+    with pytest.raises(ValueError, match="a chain of layers.*'googlenet'"):
+        run_ablation(experiment, "googlenet", recipe)
+    assert experiment.trained == []
+
+
+def test_mistakes_in_changes_are_found_first(landscape, tiny, recipe):
+    """Before the baseline was trained for hours."""
+    mistaken = Change("n", lambda a: dataclasses.replace(a, lrn_m=9))
+    experiment = landscape(error)
+    with pytest.raises(TypeError, match="lrn_m"):
+        run_ablation(experiment, tiny, recipe, [mistaken])
+    assert experiment.trained == []
 
 
 def test_no_seeds(landscape, tiny, recipe):

@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from keras_alexnet import AlexNet
+from keras_alexnet.models import VGG_A_LRN
 from keras_alexnet.models.difference import difference
 from keras_alexnet.models.geometry import minimum_input_size
 from keras_alexnet.models.presets import PAPER
@@ -45,6 +46,19 @@ def test_changes_what_it_says(change):
         assert len(changed.filters) == 4
     else:
         assert touched == FIELDS[change.name]
+
+
+@pytest.mark.parametrize("name", ["LRN1 only", "LRN2 only"])
+def test_norms_are_left_where_they_are_meant(name):
+    """VGG's first layers are conv1_1 and conv2_1."""
+    both = dataclasses.replace(
+        VGG_A_LRN,
+        stages=(VGG_A_LRN.stages[0],) * 2 + VGG_A_LRN.stages[2:],
+    )
+    (change,) = (change for change in CHANGES if change.name == name)
+    normed = ["norm" in s for s in change.architecture(both).stages]
+    assert normed.index(True) == int(name[3]) - 1
+    assert sum(normed) == 1
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)

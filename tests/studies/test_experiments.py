@@ -8,6 +8,7 @@ import pytest
 
 from keras_alexnet.data import load_source
 from keras_alexnet.studies import Experiment
+from keras_alexnet.studies import MedianStop
 from keras_alexnet.studies import experiments
 from keras_alexnet.training import training
 
@@ -248,6 +249,70 @@ def test_a_stopped_run_counts_only_where_runs_are_stopped(
         last = experiment.run(tiny, recipe, 0, callbacks)
     assert len(experiment.trained) == 2
     assert last.status == "completed"
+
+
+class StopFirst(keras.callbacks.Callback):
+    """Ends a training after its first epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = True
+
+
+def test_a_run_cut_short_counts_only_beside_callbacks(landscape, tiny, recipe):
+    recipe = dataclasses.replace(recipe, epochs=3)
+    experiment = landscape(lambda **_: 0.25)
+    for callbacks in ([StopFirst()], [StopFirst()], [], []):
+        last = experiment.run(tiny, recipe, 0, callbacks)
+    assert len(experiment.trained) == 2
+    assert len(last.curve) == 3
+
+
+def test_a_plateau_ends_a_run_by_itself(landscape, tiny, recipe):
+    recipe = dataclasses.replace(recipe, epochs=3, schedule="plateau")
+    experiment = landscape(lambda **_: 0.25)
+    for callbacks in ([StopFirst()], []):
+        last = experiment.run(tiny, recipe, 0, callbacks)
+    assert len(experiment.trained) == 1
+    assert len(last.curve) == 1
+
+
+@pytest.mark.slow
+def test_a_run_that_was_stopped_and_killed(done, tmp_path, monkeypatch):
+    """The process dies after its training and before its result is kept."""
+    _, architecture, recipe, _ = done
+    experiment = dataclasses.replace(done[0], directory=tmp_path)
+    recipe = dataclasses.replace(recipe, epochs=3)
+
+    def hopeless():
+        return [MedianStop([[0.001] * 3] * 3)]
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Training, "evaluate", die)
+        with pytest.raises(KeyboardInterrupt):
+            experiment.run(architecture, recipe, 0, hopeless())
+    saved = tmp_path / "saved"
+    shutil.copytree(tmp_path / "runs", saved)
+    run = experiment.run(architecture, recipe, 0, hopeless())
+    assert (run.status, len(run.curve)) == ("stopped", 1)
+    # One who stops nothing gets a whole training.
+    shutil.rmtree(tmp_path / "runs")
+    saved.rename(tmp_path / "runs")
+    run = experiment.run(architecture, recipe, 0)
+    assert (run.status, len(run.curve)) == ("completed", 3)
+
+
+def test_runs_of_a_study(landscape, tiny, recipe):
+    experiment = landscape(lambda **_: 0.25)
+    experiment.run(tiny, recipe, 0, study="a")
+    experiment.run(tiny, recipe, 1, study="b")
+    # It is trained once, and counts in both.
+    experiment.run(tiny, recipe, 1, study="a")
+    assert [run.seed for run in experiment.runs(recipe, "b")] == [1]
+    assert len(experiment.runs(study="a")) == 2
+    assert experiment.runs(study="c") == []
 
 
 def test_runs_of_a_recipe_on_the_same_images(landscape, tiny, recipe):

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
@@ -71,9 +72,29 @@ def test_table_and_files(scaling, tmp_path):
 
 
 def test_every_network_takes_as_many_steps(landscape, tiny, recipe):
+    """An eighth of 190 images has 2 whole batches of 9, and not 21 / 8."""
+    recipe = dataclasses.replace(recipe, epochs=4, batch_size=9)
+    taken = []
+
+    def error(experiment, recipe, **_):
+        per_epoch = experiment.source.counts["train"] // recipe.batch_size
+        taken.append((per_epoch, recipe.epochs))
+        return 0.1
+
+    shares = (0.125, 0.5, 1.0)
+    run_scaling(landscape(error), tiny, recipe, shares, (), seeds=[0])
+    assert taken[-1] == (21, 4)
+    for per_epoch, epochs in taken:
+        assert abs(per_epoch * epochs - 84) <= per_epoch / 2
+
+
+def test_a_share_without_a_batch_is_found_first(landscape, tiny, recipe):
     experiment = landscape(error)
-    run_scaling(experiment, tiny, recipe, (0.25, 0.5, 1.0), (), seeds=[0])
-    assert [r.epochs for _, r, _ in experiment.trained] == [4, 2, 1]
+    with pytest.raises(
+        ValueError, match="a batch of 32 .* share=0.1, of which are 20"
+    ):
+        run_scaling(experiment, tiny, recipe, (1.0, 0.1), (), seeds=[0])
+    assert experiment.trained == []
 
 
 def test_the_whole_is_trained_once(landscape, tiny, recipe):

@@ -200,6 +200,26 @@ def test_a_run_stopped_at_the_end_of_an_epoch_is_finished(tmp_path):
     assert run(tmp_path).history.epoch == [0, 1]
 
 
+def test_a_finished_run_has_the_states_of_its_callbacks(tmp_path):
+    """What has stopped a run is asked about it when it is started again."""
+
+    class Stop(keras.callbacks.Callback):
+        state_names = ("hopeless",)
+
+        def on_train_begin(self, logs=None):
+            self.hopeless = False
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.hopeless = self.model.stop_training = epoch == 1
+
+    for _ in range(2):
+        stop = Stop()
+        backup = ResumableBackup(tmp_path, callbacks=[stop])
+        plain_fit(stop, backup, epochs=4)
+        assert stop.hopeless
+        assert stop.model.history.epoch == [0, 1]
+
+
 def test_a_run_stopped_within_an_epoch_goes_on(tmp_path, unbroken):
     def stop():
         at.model.stop_training = True
@@ -415,12 +435,12 @@ def test_what_is_saved_is_json_and_arrays(tmp_path):
     assert position["callbacks"][0][0] == DivideOnPlateau.__name__
 
 
-def plain_fit(callback, epochs):
+def plain_fit(*callbacks, epochs):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     x, y = np.ones((4, 2)), np.ones((4, 1))
     return model.fit(
-        x, y, batch_size=2, epochs=epochs, callbacks=[callback], verbose=0
+        x, y, batch_size=2, epochs=epochs, callbacks=[*callbacks], verbose=0
     )
 
 

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import pytest
 
@@ -198,3 +199,9 @@ def test_text_is_not_true():
         Recipe(flip="no")
     with pytest.raises(ValueError, match="`milestones` must be a tuple"):
         Recipe(milestones=0.5)
+
+
+def test_what_json_has_kept():
+    """It makes lists of tuples."""
+    kept = json.dumps(dataclasses.asdict(RECIPES["cifar_11"]))
+    assert Recipe(**json.loads(kept)) == RECIPES["cifar_11"]

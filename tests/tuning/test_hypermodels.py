@@ -1,14 +1,18 @@
+import csv
 import dataclasses
+import errno
 import math
 
 import keras
 import keras_tuner
 import pytest
 
+from keras_alexnet.models import with_width
 from keras_alexnet.models.presets import PAPER
 from keras_alexnet.tuning import ArchitectureHyperModel
 from keras_alexnet.tuning import ConnectivityHyperModel
 from keras_alexnet.tuning import LRNHyperModel
+from keras_alexnet.tuning import SearchResults
 from keras_alexnet.tuning import try_first
 
 
@@ -93,8 +97,16 @@ def test_hyperband_trains_anew_for_more_epochs(
     hypermodel = LRNHyperModel(
         experiment, tiny, recipe, seeds=[0], stop_hopeless=False
     )
-    search(hypermodel, tmp_path, [], "Hyperband", max_epochs=2, factor=2)
+    tuner = search(
+        hypermodel, tmp_path, [], "Hyperband", max_epochs=2, factor=2
+    )
     assert {r.epochs for _, r, _ in experiment.trained} == {1, 2}
+    SearchResults(tuner).save(tmp_path)
+    with open(tmp_path / "trials.csv", newline="") as file:
+        epochs = [row["epochs"] for row in csv.DictReader(file)]
+    # The best were trained for the most.
+    assert set(epochs) == {"1", "2"} and epochs[0] == "2"
+    assert epochs == sorted(epochs, reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -122,14 +134,29 @@ def test_failed_trial_is_recorded_and_the_search_goes_on(
     assert {run.message for run in kept} == {str(error)}
 
 
-def test_mistakes_are_not_taken_for_failures(landscape, tiny, recipe, tmp_path):
-    def mistaken(**_):
-        raise KeyError("a mistake in the program")
+def test_errors_that_are_no_results_use_up_no_trial(
+    landscape, tiny, recipe, tmp_path
+):
+    """The search ends, and goes on with that trial when it can."""
 
-    hypermodel = LRNHyperModel(landscape(mistaken), tiny, recipe)
-    tuner = search(hypermodel, tmp_path, [{}])
-    assert "a mistake in the program" in tuner.oracle.trials["0"].message
-    assert hypermodel.experiment.runs() == []
+    def full(architecture, **_):
+        if architecture.lrn_n == 7:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return 0.5
+
+    points = [{"n": n} for n in (9, 7, 5)]
+    hypermodel = LRNHyperModel(landscape(full), tiny, recipe, seeds=[0])
+    with pytest.raises(
+        keras_tuner.errors.FatalError,
+        match="start the search again.*OSError: .*No space left",
+    ):
+        search(hypermodel, tmp_path, points)
+    experiment = landscape(lambda **_: 0.5)
+    hypermodel = LRNHyperModel(experiment, tiny, recipe, seeds=[0])
+    tuner = search(hypermodel, tmp_path, points)
+    assert [a.lrn_n for a, *_ in experiment.trained] == [7, 5]
+    trials = tuner.oracle.trials.values()
+    assert {trial.status for trial in trials} == {"COMPLETED"}
 
 
 def test_hopeless_trials_are_stopped_at_the_first_seed(
@@ -154,6 +181,37 @@ def test_hopeless_trials_are_stopped_at_the_first_seed(
     # Not before half of the epochs.
     (run,) = [r for r in experiment.runs() if r.status == "stopped"]
     assert len(run.curve) == 2
+
+
+def test_networks_of_another_search_stop_none(
+    landscape, tiny, recipe, tmp_path
+):
+    """A better network was searched with the same directory and recipe."""
+    recipe = dataclasses.replace(recipe, epochs=2)
+    points = [{"n": n} for n in (9, 7, 5)]
+    for network, error in ((tiny, 0.1), (with_width(tiny, 0.5), 0.6)):
+        hypermodel = LRNHyperModel(
+            landscape(lambda e=error, **_: e), network, recipe, seeds=(0, 1)
+        )
+        tuner = search(
+            hypermodel, tmp_path, points, project_name=hypermodel.key
+        )
+        for trial in tuner.oracle.trials.values():
+            assert trial.metrics.get_last_value("stopped") == 0
+
+
+def test_networks_that_were_stopped_count(landscape, tiny, recipe, tmp_path):
+    """The median is that of all: 0.61 of six, not 0.31 of the best three."""
+    recipe = dataclasses.replace(recipe, epochs=2)
+    experiment = landscape(lambda architecture, **_: architecture.lrn_beta)
+    hypermodel = LRNHyperModel(experiment, tiny, recipe, seeds=[0])
+    betas = (0.3, 0.31, 0.32, 0.9, 0.91, 0.92, 0.5)
+    tuner = search(hypermodel, tmp_path, [{"beta": b} for b in betas])
+    stopped = [
+        trial.metrics.get_last_value("stopped")
+        for trial in tuner.oracle.trials.values()
+    ]
+    assert stopped == [0, 0, 0, 1, 1, 1, 0]
 
 
 def test_interrupted_search_repeats_no_training(

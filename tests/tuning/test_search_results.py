@@ -6,6 +6,7 @@ import keras
 import keras_tuner
 import pytest
 
+from keras_alexnet.training import Recipe
 from keras_alexnet.tuning import LRNHyperModel
 from keras_alexnet.tuning import SearchResults
 from keras_alexnet.tuning import try_first
@@ -64,10 +65,33 @@ def test_csv_is_tidy(tuner, tmp_path):
 def test_the_best_network_is_kept_for_further_training(tuner, tiny, tmp_path):
     SearchResults(tuner).save(tmp_path)
     found = json.loads((tmp_path / "best.json").read_text())
-    assert list(found) == ["searched", "best"]
-    searched, best = map(keras.saving.deserialize_keras_object, found.values())
+    assert list(found) == ["searched", "best", "recipe", "input_size"]
+    searched, best = (
+        keras.saving.deserialize_keras_object(found[name])
+        for name in ("searched", "best")
+    )
     assert searched == tiny
     assert best == dataclasses.replace(tiny, lrn_n=7)
+    # What their errors are of.
+    assert Recipe(**found["recipe"]) == tuner.hypermodel.recipe
+    assert found["input_size"] == 40
+
+
+def test_what_was_not_trained_to_the_end_is_not_the_best(tuner):
+    """Its error is of other epochs: the stopped one's of half of them."""
+    shortest, longest, stopped, failed = SearchResults(tuner).rows
+    oracle = tuner.oracle
+    least = shortest["val_top1_error"]
+    oracle.trials[shortest["trial"]].hyperparameters.values["tuner/epochs"] = 0
+    metrics = oracle.trials[stopped["trial"]].metrics
+    metrics.update("stopped", 1.0)
+    metrics.update("val_top1_error", least / 2)
+    results = SearchResults(tuner)
+    assert [row["trial"] for row in results.rows] == [
+        row["trial"] for row in (longest, shortest, stopped, failed)
+    ]
+    assert results.best_architecture().lrn_n == 5
+    assert "epochs" in str(results).splitlines()[1]
 
 
 def test_the_split_is_documented(tuner, source, tmp_path):
@@ -81,6 +105,8 @@ def test_the_split_is_documented(tuner, source, tmp_path):
     assert 'split "holdout", n = 50' in first
     assert header.split()[:2] == ["trial", "status"]
     assert "stopped" in header
+    # All have as many.
+    assert "epochs" not in header
 
 
 def test_tensorboard_has_a_run_per_trial(tuner, tmp_path):

@@ -3,6 +3,7 @@ import dataclasses
 import keras_tuner
 import pytest
 
+from keras_alexnet.models import GOOGLENET
 from keras_alexnet.models import without_norms
 from keras_alexnet.models.difference import difference
 from keras_alexnet.models.presets import CAFFE
@@ -86,6 +87,23 @@ def test_values_reach_the_architecture():
         lrn_across_columns=True,
     )
     assert changed == expected
+
+
+@pytest.mark.parametrize("base", [PAPER, ONE_GPU], ids=["two", "one"])
+def test_one_column_has_no_next_one(base):
+    """A hyperparameter that does nothing would make twins of trials."""
+    hp = keras_tuner.HyperParameters()
+    space = LRNSpace(base)
+    space.architecture(hp)
+    assert ("across_columns" in hp) is (base.columns > 1)
+    # What a space with it has found can still be read.
+    assert decoded(space, across_columns=False) == base
+
+
+@pytest.mark.parametrize("space", [LRNSpace, ConnectivitySpace])
+def test_googlenet_is_no_chain(space):
+    with pytest.raises(ValueError, match="a chain of layers.*'googlenet'"):
+        space(GOOGLENET)
 
 
 def test_author_divided_alpha_by_n():

@@ -91,6 +91,22 @@ def test_finished_trials_fill_the_plot(draw):
     assert all(low <= tick < stopped_y for tick in axes.get_yticks())
 
 
+def test_trials_of_fewer_epochs_are_in_a_strip(draw):
+    """As Hyperband's are, which has tried n = 5 twice."""
+    tried = [(5, 1, 0.1), (5, 4, 0.3), (9, 4, 0.2)]
+    rows = [
+        {"n": n, "epochs": epochs, "val_top1_error": error}
+        for n, epochs, error in tried
+    ]
+    (axes,) = draw(rows, ["n"]).axes
+    assert markers(axes, "*") == [(9, 20)]
+    assert markers(axes, "o") == [(5, 30)]
+    ((x, y),) = markers(axes, "s")
+    assert x == 5 and y > 30
+    words = [text.get_text() for text in axes.figure.legends[0].get_texts()]
+    assert words == ["best", "finished", "fewer epochs (gray strip)"]
+
+
 def test_trials_of_one_value_do_not_hide_each_other(draw):
     rows = [
         {"norms": "none", "val_top1_error": 0.5, "stopped": index > 2}
