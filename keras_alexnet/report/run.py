@@ -26,8 +26,8 @@ class Run:
         recipe: The `Recipe`.
         history: Dict of a name to a list of floats, one per epoch.
         preflight: Dict of what was found before the first step, or `None`.
-        seconds: Float, how long the training and its evaluation took, or
-            `None` where nothing tells.
+        seconds: Float, how long the training took, or `None` where nothing
+            tells.
     """
 
     directory: pathlib.Path

@@ -305,7 +305,5 @@ def speed(measured, run):
     """How fast the network answers, and how long it was trained."""
     rows = [("measured", "value"), *measured.items()]
     if run.seconds:
-        rows.append(
-            ("training and evaluation", f"{run.seconds / 60:.1f} minutes")
-        )
+        rows.append(("training", f"{run.seconds / 60:.1f} minutes"))
     return table(rows, "<")
