@@ -17,16 +17,20 @@ if keras.backend.backend() != "tensorflow":
     pytest.skip("the pipeline is TensorFlow's", allow_module_level=True)
 
 from chromium import browse  # noqa: E402
+from small_networks import small_inception  # noqa: E402
 
 from keras_alexnet import train  # noqa: E402
 from keras_alexnet.data import evaluation_data  # noqa: E402
 from keras_alexnet.data import load_source  # noqa: E402
 from keras_alexnet.evaluation import answers  # noqa: E402
 from keras_alexnet.evaluation import evaluate  # noqa: E402
+from keras_alexnet.fields import settings_of  # noqa: E402
 from keras_alexnet.models import PAPER  # noqa: E402
 from keras_alexnet.models import with_width  # noqa: E402
 from keras_alexnet.report import read_run  # noqa: E402
 from keras_alexnet.report import write_report  # noqa: E402
+from keras_alexnet.report.sections import configuration  # noqa: E402
+from keras_alexnet.training import RECIPES  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -270,6 +274,51 @@ def test_images_that_are_others(run, tmp_path):
     three = np.zeros((9, 8, 8), "uint8"), np.arange(9) % 3
     with pytest.raises(ValueError, match="10 classes, arrays has 3"):
         write_report(directory, source=load_source(three))
+
+
+@pytest.mark.parametrize("schedule", ["plateau", "constant"])
+def test_epochs_that_were_asked_for_are_not_invented(run, tmp_path, schedule):
+    directory = copied(run, tmp_path)
+    settings = json.loads((directory / "settings.json").read_text())
+    settings["recipe"]["schedule"] = schedule
+    del settings["recipe"]["epochs"]
+    (directory / "settings.json").write_text(json.dumps(settings))
+    found = read_run(directory)
+    assert found.recipe.epochs == 2
+    text = configuration(found)
+    assert "<td>epochs</td><td>90</td><td>2</td>" in text
+    assert "The epochs of the recipe are those that were trained" in text
+    assert "those that were trained" not in configuration(read_run(run))
+
+
+def test_the_configuration_of_a_googlenet(run, tmp_path):
+    directory = copied(run, tmp_path)
+    settings = json.loads((directory / "settings.json").read_text())
+    settings["architecture"] = settings_of(small_inception())
+    settings["recipe"] = settings_of(RECIPES["googlenet"])
+    (directory / "settings.json").write_text(json.dumps(settings))
+    found = read_run(directory)
+    assert found.architecture == small_inception()
+    text = configuration(found)
+    assert "<td>stem</td><td>(64, 64, 192)</td><td>(4, 4, 8)</td>" in text
+    assert "googlenet&#x27;; it differs from Caffe&#x27;s in" in text
+    assert "Recipe: Caffe&#x27;s in every field." in text
+
+
+@pytest.mark.slow
+def test_the_page_of_a_googlenet(tmp_path):
+    pytest.importorskip("sklearn.datasets")
+    train(
+        "digits",
+        small_inception(),
+        "googlenet",
+        tmp_path,
+        epochs=1,
+        preflight=False,
+        verbose=0,
+    )
+    elements = Elements(write_report(tmp_path, count=1).read_text())
+    assert elements.headings == HEADINGS
 
 
 @pytest.mark.parametrize("count", [-1, 2.5])
