@@ -24,7 +24,7 @@ MOST_IN_MATRIX = 20
 MOST_ROWS = 30
 
 
-def summary(run, found, model):
+def summary(run, found, model, split):
     """The figures that matter most."""
     errors = found.errors()
     figures = [_error(errors.top1_error, errors.top1_interval, "top-1 error")]
@@ -32,7 +32,7 @@ def summary(run, found, model):
         figures.append(
             _error(errors.top5_error, errors.top5_interval, "top-5 error")
         )
-    figures.append((f"{errors.n:,}", "test images"))
+    figures.append((f"{errors.n:,}", f"{split} images"))
     figures.append((f"{len(found.class_names):,}", "classes"))
     figures.append((f"{model.count_params():,}", "parameters"))
     figures.append((str(len(run.history["loss"])), "epochs"))
