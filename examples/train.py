@@ -112,7 +112,7 @@ def recipe():
 
 
 def minutes(watch, path):
-    """What the training took; of one that had ended, what was kept of it."""
+    """What the training took; if nothing was left to do, what was kept."""
     if watch.seconds or not path.exists():
         return watch.seconds / 60 or None
     return json.loads(path.read_text()).get("minutes")

@@ -261,7 +261,7 @@ class Stopwatch(keras.callbacks.Callback):
     once: `ResumableBackup` keeps the time with the weights.
 
     Attributes:
-        seconds: Float; 0 where nothing was left to do.
+        seconds: Float.
 
     Example:
 
