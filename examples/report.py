@@ -25,7 +25,15 @@ flags.DEFINE_string(
     "dataset", None, "The images, where they are not where they were."
 )
 flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
-flags.DEFINE_string("split", "test", "The split to measure errors on.")
+flags.DEFINE_string(
+    "split", "test", "The split to measure errors on: test, holdout or train."
+)
+flags.DEFINE_enum(
+    "on_error",
+    "raise",
+    ["raise", "skip"],
+    "Where a file is no sound image: end with an error, or leave it out.",
+)
 flags.DEFINE_enum(
     "views", "center", ["center", "ten", "nine"], "Views to average."
 )
@@ -47,6 +55,7 @@ def main(arguments):
             views=FLAGS.views,
             split=FLAGS.split,
             count=FLAGS.count,
+            on_error=FLAGS.on_error,
         )
     except ValueError as error:
         print(error, file=sys.stderr)

@@ -212,7 +212,7 @@ def kept_rows(path, settings):
 
 def draw(source, database, labels, queries, path):
     """Five queries and their nearest neighbors by exact distances."""
-    numbers = np.linspace(0, len(queries) - 1, 5).astype(int)
+    numbers = spread(queries, 5)
     distances, found = nearest(database, queries[numbers], 6)
 
     def image(split, number):

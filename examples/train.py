@@ -24,7 +24,6 @@ import logging
 import os
 import pathlib
 import sys
-import time
 
 # TensorFlow then reuses large buffers: fresh memory from the system is slow on
 # many virtual machines. It reads the variable when it is imported.
@@ -36,11 +35,13 @@ from absl import app
 from absl import flags
 
 from keras_alexnet import train
+from keras_alexnet.disk import replacing
 from keras_alexnet.distribution import CLUSTERS
 from keras_alexnet.distribution import STRATEGIES
 from keras_alexnet.distribution import strategy_from_name
 from keras_alexnet.distribution import worker_folder
 from keras_alexnet.training import DryRunError
+from keras_alexnet.training import Stopwatch
 from keras_alexnet.training import dry_run
 from keras_alexnet.visualization import plot_curves
 
@@ -110,8 +111,14 @@ def recipe():
     return dataclasses.replace(chosen, learning_rate=FLAGS.learning_rate)
 
 
+def minutes(watch, path):
+    """What the training took; if nothing was left to do, what was kept."""
+    if watch.seconds or not path.exists():
+        return watch.seconds / 60 or None
+    return json.loads(path.read_text()).get("minutes")
+
+
 def main(_):
-    start = time.time()
     # At a lower level TensorFlow reports every reduction between devices.
     logging.getLogger("tensorflow").setLevel(logging.WARNING)
     # Before any other operation of TensorFlow.
@@ -152,18 +159,19 @@ def main(_):
         except DryRunError as error:
             sys.exit(f"\n{error}")
         return
-    training = train(**asked, verbose=2)
+    watch = Stopwatch()
+    training = train(**asked, callbacks=[watch], verbose=2)
     shared_flags.tell_skipped(training.source)
     output = worker_folder(strategy, FLAGS.output)
     plot_curves(training.history, output / "curve.png")
-    results = {"minutes": (time.time() - start) / 60}
+    path = output / "errors.json"
+    results = {"minutes": minutes(watch, path)}
     for views in ("center", "ten"):
         errors = training.evaluate(views, share=True)
         results[views] = errors.record()
         print(errors)
-    pathlib.Path(output / "errors.json").write_text(
-        json.dumps(results, indent=2)
-    )
+    with replacing(path) as temporary:
+        pathlib.Path(temporary).write_text(json.dumps(results, indent=2))
     print(f"Saved {output}/alexnet.keras, curve.png, errors.json")
 
 

@@ -59,7 +59,7 @@ def folder(tmp_path):
 
 def test_train_then_evaluate(folder, tmp_path):
     output = tmp_path / "run"
-    printed = run(
+    training = (
         "train.py",
         f"--dataset={folder}",
         "--input_size=40",
@@ -67,11 +67,14 @@ def test_train_then_evaluate(folder, tmp_path):
         "--batch_size=8",
         f"--output={output}",
     )
-    assert "ten views, n = 8" in printed
+    assert "ten views, n = 8" in run(*training)
     results = json.loads((output / "errors.json").read_text())
     assert results["center"]["n"] == results["ten"]["n"] == 8
     assert (output / "curve.png").stat().st_size > 10_000
     assert len((output / "history.csv").read_text().splitlines()) == 3
+    assert "Nothing is left to do" in run(*training)
+    again = json.loads((output / "errors.json").read_text())
+    assert again["minutes"] == results["minutes"] > 0
 
     (folder / "test" / "red" / "4.png").write_bytes(b"no picture")
     printed = run(

@@ -1,4 +1,6 @@
-"""The test images of a run, opened again."""
+"""The images of a run, opened again."""
+
+import itertools
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +13,9 @@ from keras_alexnet.data.pipelines import evaluation_data
 from keras_alexnet.data.source import Source
 from keras_alexnet.models.network import class_count
 
+# The shares that `train` holds out by itself.
+HELD_OUT = (0.0, 0.1)
+
 
 class TestImages:
     """The images by which a run is judged.
@@ -19,11 +24,12 @@ class TestImages:
         run: A `Run`.
         model: Its `keras.Model`.
         source: As of `write_report`.
-        data_dir: As of `load_source`.
+        data_dir, on_error: As of `load_source`.
         split: String.
 
     Attributes:
         source: The `Source`.
+        split: String, the name of its split.
         notes: List of strings, what a reader must know about the images.
 
     Raises:
@@ -33,33 +39,35 @@ class TestImages:
     # pytest takes it for a test otherwise.
     __test__ = False
 
-    def __init__(self, run, model, source, data_dir, split):
+    def __init__(self, run, model, source, data_dir, split, on_error):
         data = run.settings.get("data") or {}
         self.notes = []
-        self.source = _opened(source, data, data_dir)
+        self.split = split
+        self.source = source
+        if not isinstance(source, Source):
+            self.source = _opened(source, data, data_dir, on_error)
         if len(self.source.class_names) != class_count(model):
             raise ValueError(
                 f"The network has {class_count(model)} classes, "
                 f"{self.source.name} has {len(self.source.class_names)}. Give "
                 "the images that it was trained on as `source`."
             )
-        self._split = self.source.split(split)
-        self._split_name = split
+        self._images = self.source.split(split)
         self._size = model.input_shape[1]
         self._resize = image_size(model)
         self._load = loader(self.source, split, self._resize)
-        known = _fingerprints(self.source, source, data, data_dir)
-        if data.get("fingerprint") not in known:
+        if data.get("fingerprint") != self.source.fingerprint:
             self.notes.append(
                 "These images are not known to be those of the training: "
-                "files were changed, added or removed since, or another "
-                "share was held out. Test images may have been trained on."
+                "files were changed, added or removed since, another share "
+                "was held out, or damaged files were left out of one of the "
+                'two (on_error="skip"). Test images may have been trained on.'
             )
 
     def dataset(self):
         """Batches of whole images and labels, for `answers`."""
         return evaluation_data(
-            self.source, self._split_name, self._size, 32, self._resize
+            self.source, self.split, self._size, 32, self._resize
         )
 
     def images(self, indices):
@@ -76,45 +84,45 @@ class TestImages:
 
     def spread(self, count):
         """As many central views, evenly spread over the split."""
-        count = min(count, self._split.count)
-        places = np.linspace(0, self._split.count - 1, count).round()
+        count = min(count, self._images.count)
+        places = np.linspace(0, self._images.count - 1, count).round()
         return self.images(places.astype("int64"))
 
     def name(self, index):
         """What tells a person which image it is."""
-        return self._split.fetch(self._number(index))[2].numpy().decode()
+        return self._images.fetch(self._number(index))[2].numpy().decode()
 
     @staticmethod
     def _number(index):
         return tf.constant(int(index), tf.int64)
 
 
-def _opened(source, data, data_dir):
-    if isinstance(source, Source):
-        return source
+def _opened(source, data, data_dir, on_error):
+    """The source as it was for the training, if that is found out."""
     name = source if source is not None else data.get("source")
     if source is None and name in (None, "arrays"):
         raise ValueError(
             "The training was on arrays, which no file tells. Give them as "
             "`source`, in the same way as to `train`."
         )
-    try:
-        return load_source(name, data_dir)
-    except ValueError as error:
-        raise ValueError(
-            f"The images of the training, {name!r}, cannot be opened "
-            f"({error}). Say where they are: `source=` or `data_dir=`, in the "
-            "shell --dataset= or --data_dir=."
-        ) from error
-
-
-def _fingerprints(opened, source, data, data_dir):
-    """Those that the images have with and without a tenth held out."""
-    if isinstance(source, Source):
-        return {opened.fingerprint}
-    name = source if source is not None else data.get("source")
-    seed = data.get("seed", 0)
-    return {opened.fingerprint} | {
-        load_source(name, data_dir, holdout=share, seed=seed).fingerprint
-        for share in (0.0, 0.1)
-    }
+    # A `Source` that `train` was given may have another seed than it.
+    seeds = data.get("seed", 0), 0
+    first = None
+    for holdout, seed in dict.fromkeys(itertools.product(HELD_OUT, seeds)):
+        try:
+            found = load_source(
+                name, data_dir, holdout=holdout, seed=seed, on_error=on_error
+            )
+        except ValueError as error:
+            if first is not None:
+                # There is nothing, or too little, to hold out.
+                continue
+            raise ValueError(
+                f"The images of the training, {name!r}, cannot be opened "
+                f"({error}). Say where they are: `source=` or `data_dir=`, in "
+                "the shell --dataset= or --data_dir=."
+            ) from error
+        if found.fingerprint == data.get("fingerprint"):
+            return found
+        first = first or found
+    return first

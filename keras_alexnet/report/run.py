@@ -9,6 +9,7 @@ import pathlib
 import keras
 
 from keras_alexnet.models.architecture import Architecture
+from keras_alexnet.models.inception import InceptionArchitecture
 from keras_alexnet.training.recipe import Recipe
 
 # Without these there is nothing to report.
@@ -22,17 +23,20 @@ class Run:
     Attributes:
         directory: `pathlib.Path`.
         settings: Dict, what was asked for.
-        architecture: The `Architecture`, or `None` where the model has none.
-        recipe: The `Recipe`.
+        architecture: The `Architecture` or `InceptionArchitecture`, or `None`
+            where the model has none.
+        recipe: The `Recipe`. Where the settings do not tell how many epochs
+            were asked for, as with the schedules `"plateau"` and
+            `"constant"`, its `epochs` are those of the history.
         history: Dict of a name to a list of floats, one per epoch.
         preflight: Dict of what was found before the first step, or `None`.
-        seconds: Float, how long the training and its evaluation took, or
-            `None` where nothing tells.
+        seconds: Float, how long the training took, or `None` where nothing
+            tells.
     """
 
     directory: pathlib.Path
     settings: dict
-    architecture: Architecture | None
+    architecture: Architecture | InceptionArchitecture | None
     recipe: Recipe
     history: dict
     preflight: dict | None
@@ -84,10 +88,11 @@ def read_run(directory):
         )
     _check_complete(directory)
     settings = _json(directory / "settings.json")
+    history = _history(directory / "history.csv")
     try:
-        architecture = settings["architecture"]
-        architecture = architecture and Architecture.from_config(architecture)
-        recipe = Recipe(**_tuples(settings["recipe"]))
+        architecture = _architecture(settings["architecture"])
+        asked = {"epochs": len(history["loss"]), **settings["recipe"]}
+        recipe = Recipe(**_tuples(asked))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{directory / 'settings.json'} does not describe a training of "
@@ -101,7 +106,7 @@ def read_run(directory):
         settings,
         architecture,
         recipe,
-        _history(directory / "history.csv"),
+        history,
         _json(preflight) if preflight.exists() else None,
         minutes and 60 * minutes,
     )
@@ -156,6 +161,14 @@ def _history(path):
         for name, values in columns.items()
         if not all(map(math.isnan, values))
     }
+
+
+def _architecture(fields):
+    if fields is None:
+        return None
+    inception = "modules" in fields
+    kind = InceptionArchitecture if inception else Architecture
+    return kind.from_config(fields)
 
 
 def _tuples(values):

@@ -7,12 +7,15 @@ import numpy as np
 
 from keras_alexnet.evaluation.calibration import calibration
 from keras_alexnet.evaluation.calibration import confusion_matrix
+from keras_alexnet.models.inception import GOOGLENET
+from keras_alexnet.models.inception import InceptionArchitecture
 from keras_alexnet.models.presets import PAPER
 from keras_alexnet.report.charts import line_chart
 from keras_alexnet.report.charts import reliability_diagram
 from keras_alexnet.report.page import paragraph
 from keras_alexnet.report.page import table
 from keras_alexnet.report.pictures import data_uri
+from keras_alexnet.training.family_recipes import GOOGLENET_RECIPE
 from keras_alexnet.training.presets import PAPER_RECIPE
 
 # Classes whose confusions still fit a table on a page.
@@ -21,7 +24,7 @@ MOST_IN_MATRIX = 20
 MOST_ROWS = 30
 
 
-def summary(run, found, model):
+def summary(run, found, model, split):
     """The figures that matter most."""
     errors = found.errors()
     figures = [_error(errors.top1_error, errors.top1_interval, "top-1 error")]
@@ -29,7 +32,7 @@ def summary(run, found, model):
         figures.append(
             _error(errors.top5_error, errors.top5_interval, "top-5 error")
         )
-    figures.append((f"{errors.n:,}", "test images"))
+    figures.append((f"{errors.n:,}", f"{split} images"))
     figures.append((f"{len(found.class_names):,}", "classes"))
     figures.append((f"{model.count_params():,}", "parameters"))
     figures.append((str(len(run.history["loss"])), "epochs"))
@@ -54,11 +57,14 @@ def _error(value, interval, name):
 
 
 def configuration(run):
-    """What was asked for, and how it differs from the paper."""
+    """What was asked for, and how it differs from where it was published."""
     parts = []
-    for title, paper, own in (
-        ("Network", PAPER, run.architecture),
-        ("Recipe", PAPER_RECIPE, run.recipe),
+    whose, network, recipe = "the paper's", PAPER, PAPER_RECIPE
+    if isinstance(run.architecture, InceptionArchitecture):
+        whose, network, recipe = "Caffe's", GOOGLENET, GOOGLENET_RECIPE
+    for title, published, own in (
+        ("Network", network, run.architecture),
+        ("Recipe", recipe, run.recipe),
     ):
         if own is None:
             parts.append(paragraph(f"{title}: not one of this package."))
@@ -66,20 +72,29 @@ def configuration(run):
         rows = [
             (
                 field.name,
-                _shown(getattr(paper, field.name)),
+                _shown(getattr(published, field.name)),
                 _shown(getattr(own, field.name)),
             )
             for field in dataclasses.fields(own)
             if field.name != "name"
-            and getattr(paper, field.name) != getattr(own, field.name)
+            and getattr(published, field.name) != getattr(own, field.name)
         ]
         if rows:
             parts.append(
-                paragraph(f"{title} {own.name!r}; it differs from the paper in")
+                paragraph(f"{title} {own.name!r}; it differs from {whose} in")
             )
-            parts.append(table([("field", "paper", "here"), *rows], "<"))
+            parts.append(table([("field", whose, "here"), *rows], "<"))
         else:
-            parts.append(paragraph(f"{title}: the paper's in every field."))
+            parts.append(paragraph(f"{title}: {whose} in every field."))
+    if "epochs" not in run.settings["recipe"]:
+        parts.append(
+            paragraph(
+                "The epochs of the recipe are those that were trained: with "
+                f"the schedule {run.recipe.schedule!r} the folder does not "
+                "tell how many were asked for.",
+                "soft",
+            )
+        )
     data = dict(run.settings.get("data") or {})
     others = {
         name: value
@@ -305,7 +320,5 @@ def speed(measured, run):
     """How fast the network answers, and how long it was trained."""
     rows = [("measured", "value"), *measured.items()]
     if run.seconds:
-        rows.append(
-            ("training and evaluation", f"{run.seconds / 60:.1f} minutes")
-        )
+        rows.append(("training", f"{run.seconds / 60:.1f} minutes"))
     return table(rows, "<")

@@ -1,6 +1,7 @@
 """One self-contained page about a training."""
 
 import pathlib
+import re
 
 import numpy as np
 
@@ -30,6 +31,7 @@ def write_report(
     views="center",
     split="test",
     count=10,
+    on_error="raise",
 ):
     """Writes a page of HTML about what `train` has left in a directory.
 
@@ -48,17 +50,21 @@ def write_report(
             Defaults to what the directory says.
         data_dir: As of `load_source`.
         views: `"center"`, `"ten"` or `"nine"`. Defaults to `"center"`.
-        split: String. Defaults to `"test"`.
+        split: String. Defaults to `"test"`. There is a `"holdout"` where
+            `train` has held out images by itself, a tenth; for other shares,
+            give a `Source`.
         count: Integer, wrong and right answers that are shown. Defaults to
             `10`.
+        on_error: As of `load_source`: `"skip"` leaves out damaged files.
+            Defaults to `"raise"`.
 
     Returns:
         The path, a `pathlib.Path`.
 
     Raises:
         ValueError: If the directory is not one of a training that has ended,
-            is damaged, or the images are not there or of other classes; or if
-            an argument is out of its range.
+            is damaged, or the images are not there, damaged or of other
+            classes; or if an argument is out of its range.
 
     Example:
 
@@ -79,12 +85,11 @@ def write_report(
         )
     run = read_run(directory)
     model = run.model()
-    tests = TestImages(run, model, source, data_dir, split)
-    names = tests.source.class_names
-    found = answers(model, tests.dataset(), views, names)
+    tests = TestImages(run, model, source, data_dir, split, on_error)
+    found = _answers(model, tests, views)
     parts = [
         ("", _head(run, tests)),
-        ("Result", sections.summary(run, found, model)),
+        ("Result", sections.summary(run, found, model, split)),
         ("Configuration", sections.configuration(run)),
         ("Before the first step", sections.preflight(run)),
         ("Curves", sections.curves(run)),
@@ -102,6 +107,21 @@ def write_report(
             page(_title(run, tests), parts), encoding="utf-8"
         )
     return path
+
+
+def _answers(model, tests, views):
+    import tensorflow as tf
+
+    names = tests.source.class_names
+    try:
+        return answers(model, tests.dataset(), views, names)
+    except tf.errors.InvalidArgumentError as error:
+        unreadable = re.search("Cannot decode the image [^\n]*", str(error))
+        if unreadable is None:
+            raise
+        raise ValueError(
+            f"{unreadable[0]}, `write_report` or, in the shell, --on_error=skip"
+        ) from error
 
 
 def _title(run, tests):
@@ -170,7 +190,7 @@ def _maps(model, images, classes):
 
 def _layers(model, tests):
     some = tests.spread(JUDGED)
-    text = f"Over {len(some)} test images, evenly spread."
+    text = f"Over {len(some)} {tests.split} images, evenly spread."
     return paragraph(text, "soft") + sections.layers(
         layer_statistics(model, np.asarray(some, "float32"))
     )

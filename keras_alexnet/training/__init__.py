@@ -5,6 +5,7 @@ from keras_alexnet.training.callbacks import DivergenceGuard as DivergenceGuard
 from keras_alexnet.training.callbacks import EpochSeek as EpochSeek
 from keras_alexnet.training.callbacks import KeepBest as KeepBest
 from keras_alexnet.training.callbacks import StopBelow as StopBelow
+from keras_alexnet.training.callbacks import Stopwatch as Stopwatch
 from keras_alexnet.training.class_names import (
     write_class_names as write_class_names,
 )

@@ -1,7 +1,8 @@
-"""Callbacks: data by epoch, the best weights, a guard against divergence."""
+"""Callbacks: data by epoch, best weights, a guard against divergence, time."""
 
 import math
 import os
+import time
 import warnings
 
 import keras
@@ -251,3 +252,41 @@ class StopBelow(keras.callbacks.Callback):
             )
         if logs[self.monitor] <= self.value:
             self.model.stop_training = True
+
+
+class Stopwatch(keras.callbacks.Callback):
+    """Adds up how long a training takes, in all its processes.
+
+    Validation is included. What is begun again after a resumption counts
+    once: `ResumableBackup` keeps the time with the weights.
+
+    Attributes:
+        seconds: Float.
+
+    Example:
+
+    >>> Stopwatch().seconds
+    0.0
+    """
+
+    state_names = ("seconds",)
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = 0.0
+
+    def on_train_begin(self, logs=None):
+        self.seconds = 0.0
+        self._seen = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        # A backup may follow.
+        self._look()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._look()
+
+    def _look(self):
+        now = time.monotonic()
+        self.seconds += now - self._seen
+        self._seen = now

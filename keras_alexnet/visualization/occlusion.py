@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from keras_alexnet.inspection.receptive_fields import ReceptiveField
 from keras_alexnet.visualization.attributions import overlay
 from keras_alexnet.visualization.figure import new_figure
 from keras_alexnet.visualization.figure import save_figure
@@ -18,7 +17,7 @@ def plot_occlusion(image, found, path, class_names=None):
     From left to right: the image with a square of the size that was used, the
     total activation of the feature map, the probability of the class, and the
     most probable class. A place stands for the square that it is the center
-    of.
+    of, and reaches halfway to the centers beside it.
 
     Args:
         image: RGB array `(height, width, 3)` in 0-255.
@@ -59,20 +58,21 @@ def plot_occlusion(image, found, path, class_names=None):
     figure = new_figure(8.4, 1.75 * height / width + 0.6)
     panels = figure.subplots(1, 4)
     _draw_square(panels[0], image, found)
-    field = _places(found)
     activation, probability = found.uncovered
-    overlay(figure, panels[1], image, found.activation, field)
+    _draw_map(figure, panels[1], image, found, found.activation)
     panels[1].set_title(
         f"sum of map {found.channel} of {found.maps}\n"
         f"(uncovered {activation:.3g})",
         fontsize=8,
     )
-    overlay(figure, panels[2], image, found.probability, field, vmin=0, vmax=1)
+    _draw_map(
+        figure, panels[2], image, found, found.probability, vmin=0, vmax=1
+    )
     panels[2].set_title(
         f"probability of {_cut(name)}\n(uncovered {probability:.2f})",
         fontsize=8,
     )
-    _draw_labels(panels[3], image, found, field, names)
+    _draw_labels(panels[3], image, found, names)
     return save_figure(figure, path)
 
 
@@ -89,7 +89,12 @@ def _draw_square(axes, image, found):
     )
 
 
-def _draw_labels(axes, image, found, field, names):
+def _draw_map(figure, axes, image, found, values, **options):
+    drawn, extent = _in_places(found, values)
+    overlay(figure, axes, image, drawn, extent=extent, **options)
+
+
+def _draw_labels(axes, image, found, names):
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
@@ -103,16 +108,15 @@ def _draw_labels(axes, image, found, field, names):
     height, width = np.shape(image)[:2]
     grey = np.asarray(image, "float32").mean(axis=-1) / 255
     show(axes, grey, extent=(0, width, height, 0))
-    from keras_alexnet.visualization.attributions import extent
-
+    drawn, extent = _in_places(found, places)
     axes.imshow(
-        places,
+        drawn,
         cmap=ListedColormap(colors),
         vmin=-0.5,
         vmax=LABELS + 0.5,
         alpha=0.6,
         interpolation="nearest",
-        extent=extent(places.shape, grey.shape, field),
+        extent=extent,
     )
     axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
@@ -132,13 +136,31 @@ def _draw_labels(axes, image, found, field, names):
     axes.set_title("most probable class\n", fontsize=8)
 
 
-def _places(found):
-    """The squares as receptive fields, of which `overlay` knows the centers."""
-    steps = [
-        int(starts[1] - starts[0]) if len(starts) > 1 else found.size
+def _in_places(found, values):
+    """A map in half pixels, and its extent in the image.
+
+    The last squares may be nearer to those before them than the others are,
+    so places differ in size.
+    """
+    tops, lefts = (
+        _edges(starts + found.size / 2, found.size)
         for starts in (found.tops, found.lefts)
-    ]
-    return ReceptiveField((found.size,) * 2, tuple(steps), (0, 0))
+    )
+    # Edges are whole numbers of half pixels.
+    rows, columns = (
+        np.rint(2 * np.diff(edges)).astype(int) for edges in (tops, lefts)
+    )
+    drawn = np.repeat(np.repeat(values, rows, axis=0), columns, axis=1)
+    return drawn, (lefts[0], lefts[-1], tops[-1], tops[0])
+
+
+def _edges(centers, size):
+    """What lies halfway between centers, and as far beyond the outer ones."""
+    if len(centers) == 1:
+        return centers[0] - size / 2, centers[0] + size / 2
+    between = (centers[1:] + centers[:-1]) / 2
+    first = 2 * centers[0] - between[0]
+    return first, *between, 2 * centers[-1] - between[-1]
 
 
 def _name(names, label):

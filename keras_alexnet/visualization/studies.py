@@ -12,12 +12,20 @@ from keras_alexnet.visualization.ticks import set_log_ticks
 # Blue for what stands out, gray for what does not, orange for others' numbers.
 STRONG, WEAK, OTHER = "C0", "0.6", "C1"
 
+# Of whether an interval contains zero; of one pair there is no interval.
+STYLES = {
+    False: {"color": STRONG},
+    True: {"color": WEAK},
+    None: {"color": WEAK, "markerfacecolor": "none"},
+}
+
 
 def plot_ablation(records, path):
     """Draws the difference that each change makes, with its interval.
 
-    Gray intervals contain zero. Diamonds are the paper's numbers, where it
-    has some.
+    Gray intervals contain zero. Hollow circles are differences of one pair of
+    networks, which have no interval. Diamonds are the paper's numbers, where
+    it has some.
 
     Args:
         records: List of dicts, such as `Ablation.records()`.
@@ -50,12 +58,11 @@ def plot_ablation(records, path):
     axes.axvline(0, color="black", linewidth=0.8)
     for place, record in enumerate(drawn):
         value = record["top1_difference"]
-        # Of one pair it is not known.
-        color = STRONG if record["contains_zero"] is False else WEAK
-        axes.plot(value, place, "o", color=color)
+        style = STYLES[record["contains_zero"]]
+        axes.plot(value, place, "o", **style)
         bounds = record["top1_low"], record["top1_high"]
         if all(map(math.isfinite, bounds)):
-            axes.plot(bounds, (place, place), color=color)
+            axes.plot(bounds, (place, place), color=style["color"])
         paper = _number(record.get("paper"))
         if paper is not None:
             axes.plot(paper, place, "D", color=OTHER, markersize=4)
@@ -70,10 +77,11 @@ def plot_ablation(records, path):
     )
     figure.legend(
         loc="outside upper center",
-        ncols=3,
+        ncols=4,
         handles=[
-            axes.plot([], [], "o-", color=STRONG, label="differs")[0],
-            axes.plot([], [], "o-", color=WEAK, label="contains 0")[0],
+            axes.plot([], [], "o-", **STYLES[False], label="differs")[0],
+            axes.plot([], [], "o-", **STYLES[True], label="contains 0")[0],
+            axes.plot([], [], "o", **STYLES[None], label="one pair")[0],
             axes.plot([], [], "D", color=OTHER, label="paper, ImageNet")[0],
         ],
         frameon=False,

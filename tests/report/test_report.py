@@ -17,16 +17,21 @@ if keras.backend.backend() != "tensorflow":
     pytest.skip("the pipeline is TensorFlow's", allow_module_level=True)
 
 from chromium import browse  # noqa: E402
+from small_networks import small_inception  # noqa: E402
 
 from keras_alexnet import train  # noqa: E402
 from keras_alexnet.data import evaluation_data  # noqa: E402
 from keras_alexnet.data import load_source  # noqa: E402
 from keras_alexnet.evaluation import answers  # noqa: E402
 from keras_alexnet.evaluation import evaluate  # noqa: E402
+from keras_alexnet.fields import settings_of  # noqa: E402
 from keras_alexnet.models import PAPER  # noqa: E402
 from keras_alexnet.models import with_width  # noqa: E402
 from keras_alexnet.report import read_run  # noqa: E402
 from keras_alexnet.report import write_report  # noqa: E402
+from keras_alexnet.report.images import TestImages  # noqa: E402
+from keras_alexnet.report.sections import configuration  # noqa: E402
+from keras_alexnet.training import RECIPES  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -270,6 +275,108 @@ def test_images_that_are_others(run, tmp_path):
     three = np.zeros((9, 8, 8), "uint8"), np.arange(9) % 3
     with pytest.raises(ValueError, match="10 classes, arrays has 3"):
         write_report(directory, source=load_source(three))
+
+
+def test_the_page_names_the_split(run):
+    path = run.parent / "train.html"
+    text = write_report(run, path, split="train", count=0).read_text()
+    assert "<b>240</b>train images" in text
+    assert "Over 64 train images" in text
+    assert "</b>test images" not in text
+    assert "not known to be those" not in text
+
+
+def images_of(directory, source=None, split="test", on_error="raise"):
+    found = read_run(directory)
+    return TestImages(found, found.model(), source, None, split, on_error)
+
+
+@pytest.mark.parametrize("seed, own", [(0, 0), (3, 3), (3, 0)])
+def test_images_that_were_held_out(run, photos, tmp_path, seed, own):
+    """Also where `train` had another seed than the `Source` it was given."""
+    held = load_source(photos, holdout=0.1, seed=own)
+    directory = changed(run, tmp_path, fingerprint=held.fingerprint, seed=seed)
+    found = images_of(directory, split="holdout")
+    assert found.notes == []
+    assert found.source.counts == held.counts
+    assert found.source.counts["holdout"] == 20
+    names = held.split("holdout").names()
+    assert [found.name(index) for index in range(20)] == names
+    with pytest.raises(ValueError, match=r"`split` must be .*'train', 'test'"):
+        images_of(run, split="holdout")
+
+
+def test_images_too_few_to_hold_any_out(run, photos, tmp_path):
+    few = tmp_path / "few"
+    for split in ("train", "test"):
+        for folder in (photos / split).iterdir():
+            place = few / split / folder.name
+            place.mkdir(parents=True)
+            for path in sorted(folder.iterdir())[:4]:
+                shutil.copy(path, place)
+    (note,) = images_of(run, few).notes
+    assert "not known to be those of the training" in note
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_damaged_file_was_left_out(run, photos, tmp_path, split):
+    folder = pathlib.Path(shutil.copytree(photos, tmp_path / "photos"))
+    (folder / split / "<3>" / "bad.jpg").write_bytes(b"no image")
+    trained = load_source(folder, on_error="skip")
+    directory = changed(
+        run, tmp_path, source=str(folder), fingerprint=trained.fingerprint
+    )
+    with pytest.raises(ValueError, match=r"image .*bad.jpg.*--on_error=skip$"):
+        write_report(directory, count=0, split=split)
+    found = images_of(directory, split=split, on_error="skip")
+    assert found.notes == [] and found.source.counts == trained.counts
+    (note,) = images_of(directory, split=split).notes
+    assert "damaged files were left out" in note
+
+
+@pytest.mark.parametrize("schedule", ["plateau", "constant"])
+def test_epochs_that_were_asked_for_are_not_invented(run, tmp_path, schedule):
+    directory = copied(run, tmp_path)
+    settings = json.loads((directory / "settings.json").read_text())
+    settings["recipe"]["schedule"] = schedule
+    del settings["recipe"]["epochs"]
+    (directory / "settings.json").write_text(json.dumps(settings))
+    found = read_run(directory)
+    assert found.recipe.epochs == 2
+    text = configuration(found)
+    assert "<td>epochs</td><td>90</td><td>2</td>" in text
+    assert "The epochs of the recipe are those that were trained" in text
+    assert "those that were trained" not in configuration(read_run(run))
+
+
+def test_the_configuration_of_a_googlenet(run, tmp_path):
+    directory = copied(run, tmp_path)
+    settings = json.loads((directory / "settings.json").read_text())
+    settings["architecture"] = settings_of(small_inception())
+    settings["recipe"] = settings_of(RECIPES["googlenet"])
+    (directory / "settings.json").write_text(json.dumps(settings))
+    found = read_run(directory)
+    assert found.architecture == small_inception()
+    text = configuration(found)
+    assert "<td>stem</td><td>(64, 64, 192)</td><td>(4, 4, 8)</td>" in text
+    assert "googlenet&#x27;; it differs from Caffe&#x27;s in" in text
+    assert "Recipe: Caffe&#x27;s in every field." in text
+
+
+@pytest.mark.slow
+def test_the_page_of_a_googlenet(tmp_path):
+    pytest.importorskip("sklearn.datasets")
+    train(
+        "digits",
+        small_inception(),
+        "googlenet",
+        tmp_path,
+        epochs=1,
+        preflight=False,
+        verbose=0,
+    )
+    elements = Elements(write_report(tmp_path, count=1).read_text())
+    assert elements.headings == HEADINGS
 
 
 @pytest.mark.parametrize("count", [-1, 2.5])

@@ -1,4 +1,6 @@
+import itertools
 import os
+import types
 import warnings
 
 import keras
@@ -9,7 +11,10 @@ from keras_alexnet.training import AlexNetSGD
 from keras_alexnet.training import DivergenceGuard
 from keras_alexnet.training import EpochSeek
 from keras_alexnet.training import KeepBest
+from keras_alexnet.training import ResumableBackup
 from keras_alexnet.training import StopBelow
+from keras_alexnet.training import Stopwatch
+from keras_alexnet.training import callbacks
 from keras_alexnet.training.callbacks import HistoryFile
 
 
@@ -206,3 +211,29 @@ def test_the_best_of_what_is_not_measured():
     x, y = make_batches()
     with pytest.raises(ValueError, match="monitor='val_top1_error', measured"):
         fit(make_model(), x, y, epochs=1, callbacks=[KeepBest()])
+
+
+def test_a_stopwatch_adds_up_all_processes(tmp_path, monkeypatch):
+    clock = itertools.count()
+    monkeypatch.setattr(
+        callbacks, "time", types.SimpleNamespace(monotonic=lambda: next(clock))
+    )
+    x, y = make_batches()
+
+    def seconds(epochs, on_batch=None):
+        watch = Stopwatch()
+        backup = ResumableBackup(tmp_path, callbacks=[watch])
+        stop = keras.callbacks.LambdaCallback(on_train_batch_begin=on_batch)
+        fit(make_model(), x, y, epochs=epochs, callbacks=[watch, stop, backup])
+        return watch.seconds
+
+    # Each look takes a second: four steps, and the end of the epoch.
+    assert seconds(2) == 2 * 5
+
+    def interrupt(batch, logs=None):
+        if batch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        seconds(4, interrupt)
+    assert seconds(4) == 4 * 5

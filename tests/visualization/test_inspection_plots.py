@@ -1,5 +1,7 @@
 """Pictures of what a network looks at: what is drawn is what was found."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -98,13 +100,13 @@ def test_a_mosaic_has_each_tile_in_its_place():
     np.testing.assert_array_equal(mosaic(tiles, 3, background=0), wanted)
 
 
-def occlusion():
+def occlusion(starts=(0, 12)):
     return Occlusion(
         activation=np.array([[5.0, 4.0], [3.0, 2.0]]),
         probability=np.array([[0.9, 0.8], [0.1, 0.2]]),
         label=np.array([[1, 1], [0, 2]]),
-        tops=np.array([0, 12]),
-        lefts=np.array([0, 12]),
+        tops=np.array(starts),
+        lefts=np.array(starts),
         size=12,
         unit=1,
         maps="conv5",
@@ -121,9 +123,14 @@ def test_the_three_maps_of_an_occlusion(tmp_path, figures):
     square, activation, probability, label = figure.axes[:4]
     (patch,) = square.patches
     assert patch.get_width() == 12
-    np.testing.assert_array_equal(drawn(activation)[1], found.activation)
+    # In half pixels, of which a place has 24.
+    np.testing.assert_array_equal(
+        drawn(activation)[1], np.kron(found.activation, np.ones((24, 24)))
+    )
     assert "map 7 of conv5\n(uncovered 6)" in activation.get_title()
-    np.testing.assert_array_equal(drawn(probability)[1], found.probability)
+    np.testing.assert_array_equal(
+        drawn(probability)[1][::24, ::24], found.probability
+    )
     assert "cat\n(uncovered 0.95)" in probability.get_title()
     # The square at (12, 12) stands for its center, 18.
     assert activation.images[1].get_extent() == [0, 24, 24, 0]
@@ -133,6 +140,45 @@ def test_the_three_maps_of_an_occlusion(tmp_path, figures):
     assert "class 1" in figures[1].axes[2].get_title()
     with pytest.raises(ValueError, match="at least 24 pixels high. Rec.*: 20"):
         plot_occlusion(GREY[:20], found, tmp_path / "c.png")
+
+
+def test_the_last_squares_of_an_occlusion_are_drawn_where_they_were(
+    tmp_path, figures
+):
+    """The last ends at the edge, nearer to the one before than the others."""
+    image = np.zeros((227, 227, 3), "uint8")
+    starts = np.array([*range(0, 171, 14), 171])
+    rows = np.arange(14.0)[:, None] * np.ones(14)
+    found = dataclasses.replace(
+        occlusion(),
+        activation=rows,
+        probability=rows.T / 13,
+        label=rows.astype(int),
+        tops=starts,
+        lefts=starts,
+        size=56,
+    )
+    plot_occlusion(image, found, tmp_path / "a.png")
+    activation, _, label = figures[0].axes[1:4]
+    for axes in (activation, label):
+        # Centers at 28, 42, ... 196 and, of the last one, at 199.
+        extent = axes.images[1].get_extent()
+        assert extent == [21, 200.5, 200.5, 21]
+    column = drawn(activation)[1][:, 0]
+    for row, start in enumerate(starts):
+        assert column[int(2 * (start + 28 - 21))] == row
+    assert (column == 13).sum() == 2 * 3
+
+
+def test_an_occlusion_by_one_square(tmp_path, figures):
+    found = dataclasses.replace(
+        occlusion([0]),
+        activation=np.ones((1, 1)),
+        probability=np.ones((1, 1)),
+        label=np.ones((1, 1), int),
+    )
+    plot_occlusion(GREY, found, tmp_path / "a.png")
+    assert figures[0].axes[1].images[1].get_extent() == [0, 12, 12, 0]
 
 
 def patches(projections=True):

@@ -37,7 +37,7 @@ def test_ablation_tells_what_differs(tmp_path):
         {"change": "baseline", "top1_difference": None},
         change("no LRN", 8.0, 1.0, paper="> +1.4 / +1.2"),
         change("no dropout", 0.0, 9.0),
-        change("one seed", 2.0, math.inf),
+        change("one pair", 2.0, math.inf, contains_zero=None),
     ]
     path = plot_ablation(records, tmp_path / "ablation.png")
     middle = image.imread(path).shape[1] / 2
@@ -92,6 +92,35 @@ def test_differences_of_errors_stay_within_100_points(tmp_path, monkeypatch):
         tmp_path / "ablation.png",
     )
     assert axes.get_xlim() == (-100, 100)
+
+
+def test_one_pair_does_not_say_that_it_contains_zero(tmp_path, monkeypatch):
+    records = [
+        change("no LRN", 8.0, 1.0),
+        change("no dropout", 0.0, 9.0),
+        change("no noise", 2.0, math.inf, contains_zero=None),
+    ]
+    (axes,) = panels(
+        monkeypatch, plot_ablation, records, tmp_path / "ablation.png"
+    )
+    (legend,) = axes.figure.legends
+    styles = {
+        text.get_text(): (line.get_color(), line.get_markerfacecolor())
+        for text, line in zip(
+            legend.get_texts(), legend.get_lines(), strict=True
+        )
+    }
+    marked = {
+        line.get_xdata()[0]: (line.get_color(), line.get_markerfacecolor())
+        for line in axes.lines
+        if line.get_marker() == "o" and len(line.get_xdata())
+    }
+    assert marked == {
+        8.0: styles["differs"],
+        0.0: styles["contains 0"],
+        2.0: styles["one pair"],
+    }
+    assert len(set(marked.values())) == 3
 
 
 def test_scaling_stays_within_100_percent(tmp_path, monkeypatch):
