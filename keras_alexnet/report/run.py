@@ -92,7 +92,7 @@ def read_run(directory):
     try:
         architecture = _architecture(settings["architecture"])
         asked = {"epochs": len(history["loss"]), **settings["recipe"]}
-        recipe = Recipe(**_tuples(asked))
+        recipe = Recipe(**asked)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{directory / 'settings.json'} does not describe a training of "
@@ -169,18 +169,6 @@ def _architecture(fields):
     inception = "modules" in fields
     kind = InceptionArchitecture if inception else Architecture
     return kind.from_config(fields)
-
-
-def _tuples(values):
-    """The fields of a recipe; JSON has no tuples."""
-    return {
-        name: tuple(map(_tuple, value)) if isinstance(value, list) else value
-        for name, value in values.items()
-    }
-
-
-def _tuple(value):
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _first_line(error):
