@@ -171,6 +171,9 @@ def test_order_is_shuffled_and_seeded(archives, prepared, tmp_path):
     assert first != sorted(first)
     # By chance, a file of five images has one class once in 81 cases.
     assert len(set(first[:5])) > 1
+    # What is kept of the one must not be taken for the other.
+    opened = [load_source(path) for path in (prepared, tmp_path / "out")]
+    assert opened[0].fingerprint != opened[1].fingerprint
 
 
 def test_statistics_are_what_the_package_computes(
