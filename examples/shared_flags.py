@@ -14,6 +14,7 @@ import dataclasses
 import logging
 import os
 import pathlib
+import sys
 
 import keras
 from absl import app
@@ -27,6 +28,9 @@ from keras_alexnet.models import with_width
 from keras_alexnet.training import RECIPES
 from keras_alexnet.training import resolve_recipe
 from keras_alexnet.weights import SHIPPED
+
+# Names of files need not be text, and are printed nevertheless.
+sys.stdout.reconfigure(errors="backslashreplace")
 
 FLAGS = flags.FLAGS
 # The flags are the caller's: its `--help` lists them.

@@ -1,6 +1,7 @@
 """The flags that the examples share."""
 
 import importlib
+import os
 import pathlib
 import sys
 import types
@@ -241,6 +242,16 @@ def test_a_file_that_changes_has_another_version(shared, folder, tmp_path):
             file.write(content)
         found.append(shared.file_version(path))
     assert found[0] != found[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names must be text")
+def test_a_photo_whose_name_is_no_text(shared, tmp_path):
+    from shared_photos import read_photo
+
+    path = os.path.join(tmp_path, os.fsdecode(b"k\xe4fer.png"))
+    with open(path, "wb") as file:
+        file.write(tf.io.encode_png(tf.zeros((4, 5, 3), "uint8")).numpy())
+    assert read_photo(path).shape == (4, 5, 3)
 
 
 def test_classes_in_another_order_are_refused(shared, tmp_path, capsys):
