@@ -141,7 +141,7 @@ def test_names_of_classes_are_beside_the_weights(shared, tmp_path):
     with pytest.raises(shared.app.UsageError, match="2 classes; .* has 3"):
         shared.class_names(3)
     parse("--classes=absent.txt")
-    with pytest.raises(FileNotFoundError, match="absent.txt"):
+    with pytest.raises(tf.errors.NotFoundError, match="absent.txt"):
         shared.class_names(2)
 
 
@@ -272,5 +272,12 @@ def test_classes_in_another_order_are_refused(shared, tmp_path, capsys):
     names = ("K\u00fcche", b"\xff".decode("utf-8", "surrogateescape"))
     write_class_names(tmp_path / "classes.txt", names)
     assert shared.names_beside(str(weights))[1] == list(names)
+    # The weights may be in a bucket.
+    for name in ("alexnet.keras", "classes.txt"):
+        tf.io.gfile.copy(
+            str(tmp_path / name), f"ram://trained/{name}", overwrite=True
+        )
+    found = shared.names_beside("ram://trained/alexnet.keras")
+    assert found == ("ram://trained/classes.txt", list(names))
     # Published weights lie in no folder.
     assert shared.names_beside("imagenet") == (None, None)
