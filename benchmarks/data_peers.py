@@ -86,13 +86,15 @@ def keras_directory(folder):
 def crops_alone(paths):
     import tensorflow as tf
 
+    from keras_alexnet.autotuning import parallel_calls
+
     def read(path):
         window = [16, 16, CROP, CROP]
         encoded = tf.io.read_file(path)
         return tf.io.decode_and_crop_jpeg(encoded, window, channels=3), 0
 
     files = tf.data.Dataset.from_tensor_slices(list(map(str, paths)))
-    images = files.map(read, num_parallel_calls=os.cpu_count())
+    images = files.map(read, num_parallel_calls=parallel_calls())
     return images.batch(FLAGS.batch_size).prefetch(2)
 
 
@@ -120,11 +122,13 @@ class Files:
 def torch_loader(paths):
     import torch
 
+    from keras_alexnet.autotuning import parallel_calls
+
     return torch.utils.data.DataLoader(
         Files(paths),
         batch_size=FLAGS.batch_size,
         shuffle=True,
-        num_workers=os.cpu_count(),
+        num_workers=parallel_calls(),
         # TensorFlow's threads do not survive a fork.
         multiprocessing_context="forkserver",
         persistent_workers=True,
@@ -152,14 +156,15 @@ def one_round(batches, epochs):
 
 def main(_):
     from timing import machine
+    from timing import restart_with_tcmalloc
 
+    restart_with_tcmalloc()
     from keras_alexnet.data import load_source
 
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         paths, size = write_files(folder)
         source = load_source(folder)
-        paths = [p for p in paths if p.is_file()]
         contestants = {
             "TrainingData": training_data(source, True),
             "TrainingData, color=False": training_data(source, False),

@@ -5,8 +5,9 @@
 
 On TensorFlow the peers are `tf.nn.local_response_normalization` and
 `keras.layers.Conv2D(groups=2)`; on other backends LRN's peer is PyTorch's,
-compiled. Unshared convolutions are compared in a training step of the 11 %
-net, with the same net whose convolutions share their weights.
+compiled. On PyTorch ours is eager, as Keras's layers are there. Unshared
+convolutions are compared in a training step of the 11 % net, with the same net
+whose convolutions share their weights.
 """
 
 import os
@@ -146,7 +147,8 @@ def main(_):
         peer, contestants = lrn_contestants(x, upstream)
         seconds = interleave(contestants, FLAGS.repeats)
         seconds[peer] = seconds.pop("peer")
-        report(f"LRN forward + backward, {x.shape}", seconds, "ours")
+        how = ", ours eager" if FLAGS.backend == "torch" else ""
+        report(f"LRN forward + backward{how}, {x.shape}", seconds, "ours")
         if FLAGS.backend == "tensorflow" and sys.platform == "linux":
             for name, which in (("ours", "ours"), (peer, "peer")):
                 print(f"  {name:34} {memory(which) / 2**20:9.1f} MiB peak")

@@ -101,13 +101,16 @@ def one_round(source, processes, **options):
 
 
 def main(_):
+    from keras_alexnet.data.imagenet_index import index_imagenet
+
     with tempfile.TemporaryDirectory() as temporary:
         source = pathlib.Path(FLAGS.folder or temporary, "archives")
         if not source.exists():
             make_archives(source)
-        size = sum(path.stat().st_size for path in source.glob("*.tar"))
-        count = FLAGS.images + FLAGS.images // 10
-        print(f"{count} images, {size / count / 1e3:.1f} kB each", flush=True)
+        splits = index_imagenet(source, 2012, None).splits
+        sizes = [example.size for split in splits.values() for example in split]
+        mean = statistics.mean(sizes)
+        print(f"{len(sizes)} images, {mean / 1e3:.1f} kB each", flush=True)
         time_all(source)
         tell_sizes(source)
 

@@ -18,7 +18,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("dataset", "imagenette/160px-v2", "A set of JPEG files.")
 flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
 flags.DEFINE_integer("images", 200, "Images of the test split.")
-flags.DEFINE_integer("resize", 96, "Pixels of the shorter side afterwards.")
+flags.DEFINE_integer("resize", 64, "Pixels of the shorter side afterwards.")
 flags.DEFINE_integer("repeats", 5, "Times each image is decoded each way.")
 
 

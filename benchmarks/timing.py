@@ -103,7 +103,10 @@ def machine():
 
 
 def gradient_step(layer, x, upstream):
-    """Forward and backward pass of a Keras layer in training, compiled."""
+    """Forward and backward pass of a Keras layer in training, compiled.
+
+    On PyTorch it is eager, as Keras's layers are there.
+    """
     import keras
 
     # A model passes `training` on to the layers that know it.

@@ -145,7 +145,9 @@ def evaluate_on_beam(options):
     open_source = functools.partial(
         load_source, dataset, data_dir, on_error=FLAGS.on_error
     )
-    shared_flags.check_classes(model, open_source())
+    source = open_source()
+    shared_flags.tell_skipped(source)
+    shared_flags.check_classes(model, source)
     found, damaged = evaluate_split(
         functools.partial(load_remote_network, model, FLAGS.architecture),
         open_source,

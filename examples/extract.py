@@ -55,7 +55,10 @@ flags.DEFINE_string(
 )
 flags.DEFINE_integer("batch_size", 32, "Images at a time.", lower_bound=1)
 flags.DEFINE_integer(
-    "limit", None, "Stop after so many images; the next start continues."
+    "limit",
+    None,
+    "Stop after so many images; the next start continues.",
+    lower_bound=1,
 )
 flags.DEFINE_integer(
     "shards",
@@ -105,6 +108,7 @@ def open_partial(shape, key):
         rows = np.lib.format.open_memmap(partial, mode="r+")
         if state["key"] == key and rows.shape == shape:
             return rows, state, partial, journal
+    partial.parent.mkdir(parents=True, exist_ok=True)
     # Else it would speak of rows that are gone.
     journal.unlink(missing_ok=True)
     rows = np.lib.format.open_memmap(partial, "w+", "float32", shape)
@@ -149,9 +153,22 @@ def write_table(rows, paths, problems):
             )
 
 
+def check_lines(paths):
+    """Refuses names that would take two lines of the list of paths."""
+    for path in paths:
+        if "\n" in path:
+            raise app.UsageError(
+                f"{path!r} has a line break, and the list beside a .npy file "
+                "holds a path in a line. Rename the file, or write .parquet "
+                "or .tfrecord."
+            )
+
+
 def extract_here(paths):
     """All in this process, into one file."""
-    if not FLAGS.output.endswith(".npy"):
+    if FLAGS.output.endswith(".npy"):
+        check_lines(paths)
+    else:
         check_feature_file(FLAGS.output, paths)
     extract = FeatureExtractor(
         shared_flags.network(), FLAGS.layer, FLAGS.batch_size

@@ -188,7 +188,10 @@ def folder_images(model):
             f"{FLAGS.photos} must hold at least nine images. "
             f"Received: {len(sound)}"
         )
-    data = tf.data.Dataset.from_tensor_slices([str(path) for path in sound])
+    data = tf.data.Dataset.from_tensor_slices(
+        # Names of files need not be text.
+        [os.fsencode(path) for path in sound]
+    )
 
     def load(path):
         return cropped(decode(tf.io.read_file(path), path), model)

@@ -59,8 +59,9 @@ def opened_index(network, folder):
 
 def load_image(path, side):
     """The part of an image that the network saw, for the picture."""
-    encoded = tf.io.read_file(path)
-    return resize_and_crop(decode(encoded, path), side).numpy()
+    # A file's name need not be text.
+    name = os.fsencode(path)
+    return resize_and_crop(decode(tf.io.read_file(name), name), side).numpy()
 
 
 def draw(queries, found, side):

@@ -13,7 +13,8 @@ import ast
 import dataclasses
 import logging
 import os
-import pathlib
+import posixpath
+import sys
 
 import keras
 from absl import app
@@ -27,6 +28,9 @@ from keras_alexnet.models import with_width
 from keras_alexnet.training import RECIPES
 from keras_alexnet.training import resolve_recipe
 from keras_alexnet.weights import SHIPPED
+
+# Names of files need not be text, and are printed nevertheless.
+sys.stdout.reconfigure(errors="backslashreplace")
 
 FLAGS = flags.FLAGS
 # The flags are the caller's: its `--help` lists them.
@@ -183,22 +187,30 @@ def names_beside(weights):
     """The `classes.txt` beside a file of weights: its path and its names.
 
     Args:
-        weights: String, a file's path or a name of published weights, beside
-            which there is nothing.
+        weights: String, the path of a file, which may be remote, or a name of
+            published weights, beside which there is nothing.
 
     Returns:
         Pair of a path and a list of strings, or `(None, None)`.
     """
-    path = pathlib.Path(weights).parent / "classes.txt"
-    if pathlib.Path(weights).is_file() and path.is_file():
+    path = posixpath.join(os.path.dirname(weights), "classes.txt")
+    if _is_file(weights) and _is_file(path):
         return path, read_names(path)
     return None, None
 
 
 def read_names(path):
     """The lines of a file, whatever bytes they have."""
-    text = pathlib.Path(path).read_bytes().decode("utf-8", "surrogateescape")
-    return text.splitlines()
+    import tensorflow as tf
+
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return file.read().decode("utf-8", "surrogateescape").splitlines()
+
+
+def _is_file(path):
+    import tensorflow as tf
+
+    return tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
 
 
 def check_classes(weights, source):
@@ -415,8 +427,7 @@ def file_version(path):
     """
     import tensorflow as tf
 
-    is_file = path and tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
-    if not is_file:
+    if not path or not _is_file(path):
         return ""
     stat = tf.io.gfile.stat(path)
     return f"{path} {stat.length} {stat.mtime_nsec}"

@@ -1,5 +1,6 @@
 """How the examples read photos, and what they say of those that are broken."""
 
+import os
 import pathlib
 import sys
 
@@ -26,4 +27,5 @@ def read_photo(path):
     damage = problem(encoded).numpy().decode()
     if damage:
         print(f"{path} is damaged: {damage}", file=sys.stderr)
-    return decode(encoded, path)
+    # A file's name need not be text.
+    return decode(encoded, os.fsencode(path))

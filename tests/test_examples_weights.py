@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -113,11 +112,18 @@ def test_classify_names_what_is_broken_and_goes_on(
     assert "Traceback" not in done.stderr
 
 
-def test_an_interrupted_extraction_goes_on(pictures, caffemodel, tmp_path):
-    (pictures / "test" / "red" / "3.png").write_bytes(b"no picture")
+def test_an_interrupted_extraction_goes_on(
+    pictures, caffemodel, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
+    (pictures / "test" / "red" / "3.png").unlink()
+    # Where names are bytes, these are no text.
+    name = b"3\xe4.png" if sys.platform == "linux" else b"3x.png"
+    broken = pictures / "test" / "red" / os.fsdecode(name)
+    broken.write_bytes(b"no picture")
     (pictures / "test" / "red" / "4.png").symlink_to("nowhere.png")
     (pictures / "test" / "red" / "Thumbs.db").write_bytes(b"of Windows")
-    output = tmp_path / "fc7.npy"
+    output = tmp_path / "new" / "fc7.npy"
     flags = [
         str(pictures / "test"),
         f"--weights={caffemodel}",
@@ -131,16 +137,27 @@ def test_an_interrupted_extraction_goes_on(pictures, caffemodel, tmp_path):
     rows[:3] = 7
     rows.flush()
     printed = run("extract.py", *flags)
-    assert "Cannot decode" in printed and "red/3.png" in printed
+    assert "Cannot decode" in printed and "red/3" in printed
     found = np.load(output)
     assert found.shape == (8, 24)
     assert (found[:3] == 7).all() and not (found[3:] == 7).any()
     assert np.isnan(found).all(axis=1).tolist() == [False] * 7 + [True]
     assert np.abs(found[3:7]).max(axis=1).min() > 0
-    paths = (tmp_path / "fc7.txt").read_text().splitlines()
-    assert [pathlib.Path(path).name for path in paths[:2]] == ["0.png", "1.png"]
-    left = sorted(path.name for path in tmp_path.glob("fc7*"))
+    paths = output.with_suffix(".txt").read_bytes().splitlines()
+    assert paths[0].endswith(b"/0.png") and paths[1].endswith(b"/1.png")
+    assert paths[-1] == os.fsencode(broken)
+    left = sorted(path.name for path in output.parent.iterdir())
     assert left == ["fc7.npy", "fc7.txt"]
+
+
+def test_extractions_that_are_refused(tmp_path):
+    (tmp_path / "a\nb.png").touch()
+    arguments = str(tmp_path), f"--output={tmp_path / 'fc7.npy'}"
+    said = refusal("extract.py", *arguments)
+    assert "a\\nb.png' has a line break" in said
+    said = refusal("extract.py", *arguments, "--limit=-5")
+    assert "--limit" in said and "positive" in said
+    assert not list(tmp_path.glob("fc7*"))
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The flags that the examples share."""
 
 import importlib
+import os
 import pathlib
 import sys
 import types
@@ -140,7 +141,7 @@ def test_names_of_classes_are_beside_the_weights(shared, tmp_path):
     with pytest.raises(shared.app.UsageError, match="2 classes; .* has 3"):
         shared.class_names(3)
     parse("--classes=absent.txt")
-    with pytest.raises(FileNotFoundError, match="absent.txt"):
+    with pytest.raises(tf.errors.NotFoundError, match="absent.txt"):
         shared.class_names(2)
 
 
@@ -243,6 +244,16 @@ def test_a_file_that_changes_has_another_version(shared, folder, tmp_path):
     assert found[0] != found[1]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names must be text")
+def test_a_photo_whose_name_is_no_text(shared, tmp_path):
+    from shared_photos import read_photo
+
+    path = os.path.join(tmp_path, os.fsdecode(b"k\xe4fer.png"))
+    with open(path, "wb") as file:
+        file.write(tf.io.encode_png(tf.zeros((4, 5, 3), "uint8")).numpy())
+    assert read_photo(path).shape == (4, 5, 3)
+
+
 def test_classes_in_another_order_are_refused(shared, tmp_path, capsys):
     weights = tmp_path / "alexnet.keras"
     weights.write_bytes(b"")
@@ -261,5 +272,12 @@ def test_classes_in_another_order_are_refused(shared, tmp_path, capsys):
     names = ("K\u00fcche", b"\xff".decode("utf-8", "surrogateescape"))
     write_class_names(tmp_path / "classes.txt", names)
     assert shared.names_beside(str(weights))[1] == list(names)
+    # The weights may be in a bucket.
+    for name in ("alexnet.keras", "classes.txt"):
+        tf.io.gfile.copy(
+            str(tmp_path / name), f"ram://trained/{name}", overwrite=True
+        )
+    found = shared.names_beside("ram://trained/alexnet.keras")
+    assert found == ("ram://trained/classes.txt", list(names))
     # Published weights lie in no folder.
     assert shared.names_beside("imagenet") == (None, None)

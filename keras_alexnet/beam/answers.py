@@ -69,6 +69,8 @@ class AnswerShards:
         self._batch_size = batch_size
         self._order = order
         self._scales = scales
+        # What `claim` returns, before the first call.
+        self.check = None
         # The same in each process to which this object is sent.
         self._key = uuid.uuid4().hex
 
@@ -104,6 +106,7 @@ class AnswerShards:
         )
         with writing(part.file) as temporary:
             write_answers(temporary, found, chosen.names(), source.damaged)
+            self.check()
 
 
 def evaluate_split(
@@ -191,9 +194,10 @@ def evaluate_split(
         "scales": scales and list(scales),
         "version": version,
     }
-    claim(stem, settings, [part.file for part in plan])
+    write.check = claim(stem, settings, [part.file for part in plan])
     problems = f"{stem}-problems.txt"
     run_shards(write, plan, problems, options)
+    write.check()
     check_written([part.file for part in plan])
     errors = [
         _errors([p for p in plan if p.views == kind], source.class_names)

@@ -66,6 +66,8 @@ class FeatureShards:
         self._listing = listing
         # Where relative paths begin, also for workers that begin elsewhere.
         self._folder = os.getcwd()
+        # What `claim` returns, before the first call.
+        self.check = None
         # The same in each process to which this object is sent.
         self._key = uuid.uuid4().hex
 
@@ -99,6 +101,7 @@ class FeatureShards:
                 end = start + len(rows)
                 writer.add(paths[start:end], rows, reasons)
                 start = end
+            self.check()
 
     def _absolute(self, path):
         return path if is_remote(path) else os.path.join(self._folder, path)
@@ -180,9 +183,10 @@ def extract_features(
         "version": version,
         "images": _digest(paths),
     }
-    claim(stem, settings, [shard.file for shard in plan])
+    write.check = claim(stem, settings, [shard.file for shard in plan])
     write_lines(paths, listing)
     run_shards(write, plan, problems, options)
+    write.check()
     check_written([shard.file for shard in plan])
     found = read_lines(problems)
     if len(found) == len(paths):

@@ -1,5 +1,6 @@
 """Which files are finished, and of what: the same as in the last run?"""
 
+import functools
 import json
 import os
 import re
@@ -80,15 +81,23 @@ def claim(stem, settings, files):
         settings: Dict that JSON can hold: all that the files depend on.
         files: List of strings, the paths that will be written.
 
+    Returns:
+        Function without arguments that `pickle` takes, to be called before a
+        file gets its name, and at the end. It raises a `RuntimeError` if
+        another run has been begun meanwhile with the same names.
+
     Raises:
         ValueError: If files with such names are of other settings; the
-            message lists the differences.
+            message lists the differences. If `stem` with the ending `.json`
+            is no such list of settings.
     """
     report = f"{stem}.json"
-    there = {}
-    if tf.io.gfile.exists(report):
-        with tf.io.gfile.GFile(report) as file:
-            there = json.loads(file.read())
+    there = _read_settings(report)
+    if there is None or (there and not settings.keys() <= there.keys()):
+        raise ValueError(
+            f"{report} would be replaced, and is not of such a run. Give "
+            "another `output`, or move it"
+        )
     differences = [
         f"  {name}: {there.get(name)} there, {value} asked for"
         for name, value in settings.items()
@@ -112,6 +121,27 @@ def claim(stem, settings, files):
     for name in () if is_remote(folder) else present:
         if UNFINISHED.fullmatch(name) and name[18:] in names:
             tf.io.gfile.remove(os.path.join(folder, name))
+    return functools.partial(_check_claim, report, settings)
+
+
+def _read_settings(report):
+    """The dict in a file, empty without a file; `None` if it holds none."""
+    if not tf.io.gfile.exists(report):
+        return {}
+    with tf.io.gfile.GFile(report, "rb") as file:
+        try:
+            found = json.loads(file.read())
+        except ValueError:
+            return None
+    return found if isinstance(found, dict) and found else None
+
+
+def _check_claim(report, settings):
+    if _read_settings(report) != settings:
+        raise RuntimeError(
+            f"Another run was begun meanwhile, and {report} is of it now. "
+            "Give each its own `output`"
+        )
 
 
 def check_written(files):

@@ -1,6 +1,7 @@
 """Finds JPEG files that decode although they are damaged."""
 
 import functools
+import os
 import warnings
 
 import tensorflow as tf
@@ -68,16 +69,16 @@ def damage_notice(damaged):
         if name in seen:
             return
         seen.add(name)
-        what = jpeg_damage(encoded)
+        what, name = jpeg_damage(encoded), os.fsdecode(name)
         if what and not damaged:
             warnings.warn(
-                f"The image {name.decode()} is damaged ({what}) and used as "
+                f"The image {name} is damaged ({what}) and used as "
                 "far as it can be decoded. `Source.damaged` collects such "
                 'images; `on_error="skip"` leaves them out.',
                 stacklevel=2,
             )
         if what:
-            damaged[name.decode()] = what
+            damaged[name] = what
 
     return lambda encoded, name: tf.numpy_function(note, [encoded, name], [])
 

@@ -1,6 +1,7 @@
 """A folder of class folders of image files, as a source."""
 
 import hashlib
+import os
 
 import numpy as np
 import tensorflow as tf
@@ -52,7 +53,7 @@ def open_folder(folder, skipped=None, ignored=None):
     }
     fingerprint = _fingerprint(folder, [paths for paths, _ in found.values()])
     splits = {
-        name: _file_split([str(p) for p in paths], labels, fingerprint)
+        name: _file_split(paths, labels, fingerprint)
         for name, (paths, labels) in found.items()
     }
     return class_names, splits, fingerprint
@@ -150,7 +151,9 @@ def _fingerprint(folder, groups):
 
 def _file_split(paths, labels, fingerprint):
     labels = np.array(labels, "int64")
-    path, label = lookup(tf.constant(paths, tf.string)), lookup(labels)
+    # Names of files need not be text.
+    names = tf.constant([os.fsencode(path) for path in paths], tf.string)
+    path, label = lookup(names), lookup(labels)
 
     def fetch(index):
         name = path(index)

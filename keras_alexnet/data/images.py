@@ -29,7 +29,8 @@ def decode(encoded, name, upright=True):
         encoded: Scalar string tensor, the file's bytes.
         name: Scalar string tensor, the path or id that an error shows.
         upright: Boolean. Whether a photo is turned as the orientation in its
-            metadata asks, as programs show it. Defaults to `True`.
+            metadata asks, as programs show it. Defaults to `True`. HEIC
+            files are always turned: it is part of their format.
 
     Returns:
         uint8 tensor of shape `(height, width, 3)`.
@@ -37,14 +38,14 @@ def decode(encoded, name, upright=True):
 
     def decode_or_name(encoded, name):
         try:
-            return _decode_in_python(encoded)
+            return _decode_in_python(encoded, upright)
         except MissingLibrary as error:
             raise ValueError(
-                f"Cannot decode the image {name.decode()}: {error}"
+                f"Cannot decode the image {_text(name)}: {error}"
             ) from error
         except Exception as error:
             raise ValueError(
-                f"Cannot decode the image {name.decode()}: {_plain(error)}. "
+                f"Cannot decode the image {_text(name)}: {_plain(error)}. "
                 'Repair or remove it, or pass `on_error="skip"` to '
                 "`load_source`"
             ) from error
@@ -77,7 +78,7 @@ def problem(encoded, strict=True):
 
     def explain(encoded):
         try:
-            _decode_in_python(encoded)
+            _decode_in_python(encoded, upright=True)
         except MissingLibrary as error:
             return f"{MISSING}{error}".encode()
         except Exception as error:
@@ -151,9 +152,14 @@ def _plain(error):
     return re.sub(r"{{.*?}} ?| ?\[Op:.*", "", str(error), flags=re.DOTALL)
 
 
-def _decode_in_python(encoded):
+def _text(name):
+    """An id as text: an error of TensorFlow's can hold nothing else."""
+    return name.decode(errors="backslashreplace")
+
+
+def _decode_in_python(encoded, upright):
     if is_other_format(encoded):
-        return decode_other_format(encoded)
+        return decode_other_format(encoded, upright)
     # Says why TensorFlow refuses it. Pillow would let some truncated files
     # pass.
     return decode_in_tensorflow(encoded).numpy()

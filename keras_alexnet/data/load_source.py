@@ -70,8 +70,8 @@ def load_source(
         class_names: Sequence of strings, the classes of arrays. Defaults to
             the numbers up to the largest label.
         upright: Boolean. Whether photos are turned as the orientation in
-            their metadata (EXIF) asks, as programs show them. Defaults to
-            `True`.
+            their metadata (EXIF) asks, as programs show them. HEIC files
+            always are: it is part of their format. Defaults to `True`.
 
     Returns:
         A `Source`. `print` it to see what it holds and what was left out.

@@ -4,9 +4,14 @@ import io
 
 import numpy as np
 
+from keras_alexnet.data.orientation import TAG
+
 # The codes that tell AVIF and HEIC apart, in the file's first box.
 AVIF_BRANDS = (b"avif", b"avis")
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+
+# The numbers of Pillow's `Image.Transpose` that undo what orientations ask.
+TURNED_BACK = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
 
 
 class MissingLibrary(ImportError):
@@ -31,13 +36,14 @@ def is_other_format(encoded):
     return encoded.startswith(starts) or bool(_brands(encoded))
 
 
-def decode_other_format(encoded):
-    """Decodes BMP, WebP, TIFF, AVIF and HEIC to uint8 RGB, upright.
+def decode_other_format(encoded, upright=True):
+    """Decodes BMP, WebP, TIFF, AVIF and HEIC to uint8 RGB.
 
     The first image of several is taken; 16 bits become 8.
 
     Args:
         encoded: Bytes of the file.
+        upright: As of `decode`. Defaults to `True`.
 
     Returns:
         uint8 array of shape `(height, width, 3)`.
@@ -58,16 +64,24 @@ def decode_other_format(encoded):
     from PIL import ImageOps
 
     with _open(encoded, Image) as image:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I;16"):
-            grey = np.asarray(upright)
+        image = ImageOps.exif_transpose(image) if upright else _stored(image)
+        if image.mode.startswith("I;16"):
+            grey = np.asarray(image)
             return np.repeat((grey >> 8).astype("uint8")[..., None], 3, -1)
-        if upright.mode in ("I", "F"):
+        if image.mode in ("I", "F"):
             raise ValueError(
-                f"it has 32 bits per pixel (mode {upright.mode!r}), whose "
+                f"it has 32 bits per pixel (mode {image.mode!r}), whose "
                 "white nobody knows; save it with 8 or 16"
             )
-        return np.asarray(upright.convert("RGB"))
+        return np.asarray(image.convert("RGB"))
+
+
+def _stored(image):
+    """The image as it is in its file, which Pillow turns if it is TIFF."""
+    asked = image.getexif().get(TAG)
+    image.load()
+    turned = image.getexif().get(TAG) != asked
+    return image.transpose(TURNED_BACK[asked]) if turned else image
 
 
 def _open(encoded, image):

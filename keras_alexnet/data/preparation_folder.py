@@ -19,6 +19,8 @@ def preparation_folder(output, settings):
     Args:
         output: `pathlib.Path`.
         settings: Dict that JSON can hold: all that the bytes depend on.
+            `"names"` are compared while it is unfinished, `"examples"` when
+            it is finished: until then, images may be repaired.
 
     Yields:
         The report, if the preparation is finished, else `None`. If the block
@@ -53,12 +55,13 @@ def preparation_folder(output, settings):
         found = {}
         if report.exists():
             found = json.loads(report.read_text())
-        # Where no file is finished, another preparation may begin.
-        if found and ("counts" in found or any(working.glob("*.npz"))):
-            _compare(output, found["settings"], settings)
-        else:
-            write_json(report, {"settings": settings})
         finished = found if "counts" in found else None
+        # Where no file is finished, another preparation may begin.
+        if finished or (found and any(working.glob("*.npz"))):
+            other = "names" if finished else "examples"
+            _compare(output, found["settings"], settings, other)
+        if not finished:
+            write_json(report, {"settings": settings})
         yield finished
     finally:
         lock.release()
@@ -66,11 +69,14 @@ def preparation_folder(output, settings):
     shutil.rmtree(working, ignore_errors=True)
 
 
-def _compare(output, there, asked):
+def _compare(output, there, asked, other):
     differences = [
         f"  {name}: {there.get(name)} there, {value} asked for"
         for name, value in asked.items()
-        if there.get(name) != value
+        if name != other
+        and there.get(name) != value
+        # What was written until an error holds all its images.
+        and (name, there.get(name)) != ("on_error", "raise")
     ]
     if differences:
         raise ValueError(

@@ -50,8 +50,11 @@ def prepare_imagenet(
     archives are whole, no image is missing or there twice, each has a label,
     and the disk has room. A preparation that is interrupted, by whatever,
     goes on where it was when it is called again; files are written whole or
-    not at all. The bytes of the result depend neither on interruptions nor on
-    `workers`, nor on whether archives or folders were read.
+    not at all. Where it ended at an image that cannot be decoded, the image
+    may be repaired, or `on_error="skip"` be passed; of the finished files,
+    only those whose images have changed are prepared again. The bytes of the
+    result depend neither on interruptions nor on `workers`, nor on whether
+    archives or folders were read.
 
     A label is the index of the image's synset in the sorted list of synsets,
     as Caffe, torchvision, TFDS and Keras number classes. The development kit
@@ -146,7 +149,8 @@ def prepare_imagenet(
         "on_error": on_error,
         "images_per_shard": images_per_shard,
         "seed": seed,
-        "examples": _digest(index),
+        "names": _digest(index, sizes=False),
+        "examples": _digest(index, sizes=True),
     }
     output = pathlib.Path(output).expanduser()
     shards = plan_shards(
@@ -227,11 +231,15 @@ def _check_integer(name, value, low, high):
         raise ValueError(f"`{name}` must be {kind}. Received: {name}={value!r}")
 
 
-def _digest(index):
+def _digest(index, sizes):
     """Changes with the examples, not with the place where they lie."""
     hashed = hashlib.blake2b(digest_size=16)
     for split, examples in index.splits.items():
-        for line in sorted(f"{e.name} {e.label} {e.size}" for e in examples):
+        lines = (
+            f"{e.name} {e.label}" + (f" {e.size}" if sizes else "")
+            for e in examples
+        )
+        for line in sorted(lines):
             hashed.update(f"{split} {line}\n".encode())
     hashed.update(" ".join(index.class_names).encode())
     return hashed.hexdigest()

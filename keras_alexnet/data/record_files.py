@@ -1,6 +1,7 @@
 """Records by position, in files of records."""
 
 import array
+import hashlib
 import mmap
 import os
 import pathlib
@@ -167,6 +168,22 @@ def write_lengths(folder, paths):
             counts=np.bincount(positions[:, 0], minlength=len(paths)),
             lengths=positions[:, 2],
         )
+
+
+def stored_order(paths):
+    """What changes with the order of records whose lengths are stored.
+
+    Args:
+        paths: List of strings, files of one folder.
+
+    Returns:
+        List of a string, or none where `write_lengths` stored nothing of
+        these files.
+    """
+    found = _stored_positions(paths, [os.path.getsize(path) for path in paths])
+    if found is None:
+        return []
+    return [hashlib.blake2b(found.tobytes(), digest_size=16).hexdigest()]
 
 
 def _stored_positions(paths, sizes):

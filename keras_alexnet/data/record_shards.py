@@ -87,15 +87,20 @@ def remove_unfinished(*folders):
 def read_result(shard):
     """What is known of a finished shard, or `None` if it is not finished.
 
+    It is not, either, if its images have other sizes now: one was repaired.
+
     Returns:
         Tuple: dict of `"count"`, `"bytes"` (of the file), `"payload"` (of the
-        records in it), `"skipped"` and `"damaged"`; `ColorSums` or `None`.
+        records in it), `"skipped"`, `"damaged"` and `"examples"` (a digest);
+        `ColorSums` or `None`.
     """
     if not (shard.path.is_file() and shard.result.is_file()):
         return None
     with np.load(shard.result) as stored:
         facts = json.loads(stored["facts"].tobytes())
         if facts["bytes"] != shard.path.stat().st_size:
+            return None
+        if facts["examples"] != _digest(shard.examples):
             return None
         if "pixels" not in stored:
             return facts, None
@@ -105,6 +110,14 @@ def read_result(shard):
             stored["products"],
         )
     return facts, sums
+
+
+def _digest(examples):
+    hashed = hashlib.blake2b(digest_size=16)
+    for example in examples:
+        line = f"{example.name} {example.label} {example.size}\n"
+        hashed.update(line.encode())
+    return hashed.hexdigest()
 
 
 def write_shards(shards, prepare, side, on_error, workers, note):
@@ -153,6 +166,7 @@ def _in_order(work, workers):
 def _write_shard(shard, prepared, side, on_error, note):
     sums = ColorSums.zeros(side) if shard.split == "train" else None
     facts = {"count": 0, "bytes": 0, "payload": 0, "skipped": [], "damaged": {}}
+    facts["examples"] = _digest(shard.examples)
     with replacing(shard.path) as temporary:
         with tf.io.TFRecordWriter(temporary) as writer:
             for example in shard.examples:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 import tensorflow as tf
@@ -111,7 +112,7 @@ def _scan(split):
     )
     labels, problems = [], {}
     for what, name, label in checks.as_numpy_iterator():
-        what, name = what.decode(), name.decode()
+        what, name = what.decode(), os.fsdecode(name)
         if what.startswith(MISSING):
             raise ImportError(f"{name}: {what}")
         if what:

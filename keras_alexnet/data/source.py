@@ -1,6 +1,7 @@
 """What a source of labelled images is, whatever it is read from."""
 
 import dataclasses
+import os
 import typing
 
 import numpy as np
@@ -103,11 +104,12 @@ class Split:
         names = tf.data.Dataset.range(self.count).map(
             lambda number: self.fetch(number)[2]
         )
-        return [name.decode() for name in names.as_numpy_iterator()]
+        return [os.fsdecode(name) for name in names.as_numpy_iterator()]
 
     def name_of(self, number):
         """The id of one example, as a Python string."""
-        return self.fetch(tf.constant(number, tf.int64))[2].numpy().decode()
+        name = self.fetch(tf.constant(number, tf.int64))[2]
+        return os.fsdecode(name.numpy())
 
 
 @dataclasses.dataclass(frozen=True)

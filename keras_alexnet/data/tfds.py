@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_alexnet.data.disk_cache import digest
 from keras_alexnet.data.lookup import lookup
 from keras_alexnet.data.record_files import RecordFiles
+from keras_alexnet.data.record_files import stored_order
 from keras_alexnet.data.source import Split
 from keras_alexnet.data.source import stored_split
 
@@ -71,6 +72,7 @@ def open_tfds(name, data_dir, split_names, memory_limit=None, copies=None):
             files = [os.fspath(path) for path in info.filepaths]
             version = digest(*files, *RecordFiles(files, copies).versions)
             splits[split] = dataclasses.replace(opened, version=version)
+            sizes += stored_order(files)
     return class_names, splits, digest(builder.info.full_name, *sizes)
 
 

@@ -19,7 +19,8 @@ def write_answers(path, answers, examples, damage):
     Args:
         path: Path of the file.
         answers: An `Answers`.
-        examples: Sequence of strings, which image each row is of.
+        examples: Sequence of strings, which image each row is of. Bytes of
+            a file's name that are no text are written as `\\xe4`.
         damage: Dict from some of these to what is wrong with the image.
 
     Raises:
@@ -44,8 +45,11 @@ def write_answers(path, answers, examples, damage):
         )
     probabilities = np.asarray(answers.probabilities, "float32")
     numbers = pyarrow.list_(pyarrow.float32(), probabilities.shape[1])
+    names = [
+        os.fsencode(name).decode(errors="backslashreplace") for name in examples
+    ]
     columns = {
-        "example": pyarrow.array(list(examples), pyarrow.string()),
+        "example": pyarrow.array(names, pyarrow.string()),
         "label": pyarrow.array(answers.labels, pyarrow.int64()),
         "predicted": pyarrow.array(answers.classes, pyarrow.int64()),
         "probabilities": pyarrow.FixedSizeListArray.from_arrays(

@@ -1,6 +1,7 @@
 """Images that are in the training set and in another split, too."""
 
 import hashlib
+import os
 
 import numpy as np
 
@@ -87,5 +88,5 @@ def _digests(split, examples):
         if not isinstance(image, bytes):
             image = repr(image.shape).encode() + image.tobytes()
         digest = hashlib.blake2b(image, digest_size=16).digest()
-        found.setdefault(digest, name.decode())
+        found.setdefault(digest, os.fsdecode(name))
     return found

@@ -104,7 +104,10 @@ def write_report(
     path = pathlib.Path(path or run.directory / "report.html")
     with replacing(path) as temporary:
         pathlib.Path(temporary).write_text(
-            page(_title(run, tests), parts), encoding="utf-8"
+            page(_title(run, tests), parts),
+            encoding="utf-8",
+            # Names of files need not be text.
+            errors="backslashreplace",
         )
     return path
 

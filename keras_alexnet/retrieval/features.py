@@ -28,7 +28,7 @@ class FeatureExtractor:
             (`AlexNet(include_preprocessing=True)`), of one graph or of
             columns. It is not changed.
         layer: String, name of the layer. Defaults to `"fc7"`. Of the networks
-            for CIFAR-10 the last layer but one is `"relu4"` (13 % and 11 %
+            for CIFAR-10 the last layer but one is `"conv4"` (13 % and 11 %
             nets) or `"pool3"` (19 % and 18 % nets).
         batch_size: Integer, images at a time. Defaults to `32`.
 

@@ -280,7 +280,7 @@ class ImageIndex:
         return found
 
     def save(self, directory):
-        """Writes the index to a folder, which `load` opens.
+        """Writes the index to a folder, which `load` opens when it is whole.
 
         Args:
             directory: Path of a folder that is absent or empty.
@@ -288,14 +288,13 @@ class ImageIndex:
         Raises:
             ValueError: If the folder holds something.
         """
-        index_files.create(directory, self._extract.layer, self._probe)
         entries = [self._rows.entry(path) for path in self.paths]
         features = self.features()
-        for number, start in enumerate(range(0, len(entries), PART)):
-            chosen = slice(start, start + PART)
-            index_files.write_part(
-                directory, number, Part(features[chosen], entries[chosen])
-            )
+        parts = (
+            Part(features[start : start + PART], entries[start : start + PART])
+            for start in range(0, len(entries), PART)
+        )
+        index_files.create(directory, self._extract.layer, self._probe, parts)
 
     def _open_or_create(self):
         layer, directory = self._extract.layer, self._directory

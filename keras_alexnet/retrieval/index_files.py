@@ -70,13 +70,14 @@ def writing(directory):
         lock.release()
 
 
-def create(directory, layer, probe):
-    """Makes an empty index.
+def create(directory, layer, probe, parts=()):
+    """Makes an index. Its `index.json` is written last.
 
     Args:
         directory: Path of a folder that is absent or empty.
         layer: String.
         probe: float32 array, the features of known images.
+        parts: Iterable of `Part`s. Defaults to none.
 
     Raises:
         ValueError: If the folder holds something else.
@@ -91,6 +92,8 @@ def create(directory, layer, probe):
         )
     with replacing(directory / PROBE) as temporary:
         np.save(temporary, probe, allow_pickle=False)
+    for number, part in enumerate(parts):
+        write_part(directory, number, part)
     header = {
         "format": FORMAT,
         "version": VERSION,

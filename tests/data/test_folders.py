@@ -3,11 +3,13 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from pictures import encode
 from pictures import make_folder
 from pictures import picture
 from PIL import Image
 
+from keras_alexnet.data import TrainingData
 from keras_alexnet.data import load_source
 from keras_alexnet.data import scan
 
@@ -50,6 +52,31 @@ def test_clutter_is_ignored_and_counted(tmp_path):
             ".*": 1,
             "@eaDir": 1,
         }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names must be text")
+def test_a_name_that_is_no_text(tmp_path):
+    make_folder(tmp_path, {"cat": 5, "dog": 5})
+    odd = tmp_path / "cat" / os.fsdecode(b"0\xe4.png")
+    odd.write_bytes(encode(picture(seed=9), "PNG"))
+    source = load_source(tmp_path)
+    split = source.split("train")
+    assert os.fspath(odd) in split.names()
+    assert split.name_of(split.names().index(os.fspath(odd))) == os.fspath(odd)
+    assert len(list(source.dataset("train"))) == split.count
+    odd.write_bytes(b"\x89PNG no image")
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"0\\xe4.png: Unk"
+    ):
+        list(load_source(tmp_path).dataset("train"))
+    (left_out,) = load_source(tmp_path, on_error="skip").skipped
+    assert left_out.startswith(f"Cannot use {odd}: ")
+    whole = encode(picture(80, 120, 1), "JPEG", quality=90)
+    odd.write_bytes(whole[: len(whole) // 2] + whole[-40:])
+    source = load_source(tmp_path)
+    with pytest.warns(UserWarning, match="0\udce4.png is damaged"):
+        list(TrainingData(source, input_size=8, batch_size=4).dataset)
+    assert list(source.damaged) == [os.fspath(odd)]
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,29 @@ def test_exif_behind_the_usual_header_and_a_comment():
         assert decode(encoded, "it").shape == (50, 30, 3)
 
 
-def test_it_can_be_switched_off():
-    encoded = photo(6, "JPEG")
-    assert decode(encoded, "it", upright=False).shape == (30, 50, 3)
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    "kind, options",
+    [
+        ("JPEG", {"quality": 95}),
+        ("WEBP", {"lossless": True}),
+        ("TIFF", {}),
+        ("AVIF", {"quality": 95}),
+        # TensorFlow takes no animation.
+        (
+            "WEBP",
+            {
+                "lossless": True,
+                "save_all": True,
+                "append_images": [Image.fromarray(PHOTO[::-1])],
+            },
+        ),
+    ],
+)
+def test_it_can_be_switched_off(kind, options, orientation):
+    got = decode(photo(orientation, kind, **options), "it", upright=False)
+    want = decode(encode(PHOTO, kind, **options), "it")
+    np.testing.assert_array_equal(got, want)
 
 
 @pytest.mark.parametrize("value", [0, 9, 65535])

@@ -171,6 +171,9 @@ def test_order_is_shuffled_and_seeded(archives, prepared, tmp_path):
     assert first != sorted(first)
     # By chance, a file of five images has one class once in 81 cases.
     assert len(set(first[:5])) > 1
+    # What is kept of the one must not be taken for the other.
+    opened = [load_source(path) for path in (prepared, tmp_path / "out")]
+    assert opened[0].fingerprint != opened[1].fingerprint
 
 
 def test_statistics_are_what_the_package_computes(
@@ -396,6 +399,53 @@ def test_an_image_that_cannot_be_decoded(tmp_path):
     assert damaged[0] == "n03394916_4.JPEG" and "Corrupt JPEG" in damaged[1]
     assert report["counts"] == {"train": 23, "validation": 7}
     assert load_source(tmp_path / "second").counts["train"] == 23
+
+
+@pytest.mark.parametrize("remedy", ["repair", "skip"])
+def test_after_an_image_that_cannot_be_decoded(remedy, archives, tmp_path):
+    """What the error advises is possible, and keeps what is finished."""
+    train = training_images()
+    train[SYNSETS[1]][3] = b"\xff\xd8\xff no image"
+    folder = write_small(tmp_path / "archives", train=train)
+    output = tmp_path / "out"
+    with pytest.raises(ValueError, match="Repair it, or pass `on_error="):
+        prepare_imagenet(folder, output, workers=1, **OPTIONS)
+    finished = list(output.glob("ilsvrc2012-*"))
+    assert finished, "the image is not in the first file"
+    before = [path.stat().st_mtime_ns for path in finished]
+    if remedy == "repair":
+        report = prepare_imagenet(archives, output, **OPTIONS)
+        again = prepare_imagenet(archives, tmp_path / "again", **OPTIONS)
+    else:
+        skip = {**OPTIONS, "on_error": "skip"}
+        report = prepare_imagenet(folder, output, **skip)
+        again = prepare_imagenet(folder, tmp_path / "again", **skip)
+        assert len(report["skipped"]) == 1
+    assert report == again
+    assert contents(output) == contents(tmp_path / "again")
+    assert [path.stat().st_mtime_ns for path in finished] == before
+
+
+def test_a_file_of_an_image_that_was_replaced(archives, prepared, tmp_path):
+    """It is prepared again while others wait; when all are done, refused."""
+    train = training_images()
+    output = tmp_path / "out"
+    train[SYNSETS[1]][5] = b"\xff\xd8\xff no image"
+    skipped = write_small(tmp_path / "bad", train=train)
+    skip = {**OPTIONS, "on_error": "skip"}
+    module = sys.modules["keras_alexnet.data.prepare_imagenet"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "finish_set", lambda *args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            prepare_imagenet(skipped, output, **skip)
+    with pytest.raises(ValueError, match="on_error: skip there, raise asked"):
+        prepare_imagenet(archives, output, **OPTIONS)
+    assert prepare_imagenet(archives, output, **skip)["skipped"] == []
+    found, expected = contents(output), contents(prepared)
+    del found["preparation.json"], expected["preparation.json"]
+    assert found == expected
+    with pytest.raises(ValueError, match="\n  examples: .* there"):
+        prepare_imagenet(skipped, output, **skip)
 
 
 def test_too_little_space(archives, tmp_path, monkeypatch):

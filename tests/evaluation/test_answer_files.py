@@ -1,5 +1,6 @@
 """Files of answers hold what was answered."""
 
+import os
 import sys
 
 import numpy as np
@@ -27,6 +28,15 @@ def test_rows_are_read_as_they_were_written(tmp_path):
     assert examples == names and damage == {"7.png": "cut off"}
     with pytest.raises(ValueError, match="2 names for 2100 images"):
         write_answers(tmp_path / "b.parquet", wrote, names[:2], {})
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    wrote = Answers(np.array([0]), np.ones((1, 1), "float32"), "center", ("a",))
+    name = os.fsdecode(b"k\xe4fer.jpg")
+    write_answers(tmp_path / "a.parquet", wrote, [name], {name: "cut off"})
+    _, examples, damage = read_answers(tmp_path / "a.parquet", "center", "a")
+    assert examples == [r"k\xe4fer.jpg"]
+    assert damage == {r"k\xe4fer.jpg": "cut off"}
 
 
 def test_without_pyarrow(tmp_path, monkeypatch):

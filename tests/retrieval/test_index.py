@@ -113,6 +113,26 @@ def test_saved_from_memory(model, photos, tmp_path, small_parts):
         index.save(tmp_path / "index")
 
 
+def test_an_interrupted_save_is_no_index(
+    model, photos, tmp_path, small_parts, monkeypatch
+):
+    """A shorter one would be taken for the whole."""
+    index = ImageIndex(model)
+    index.add(photos)
+    write = index_files.write_part
+
+    def interrupted(directory, number, part):
+        if number == 1:
+            raise KeyboardInterrupt
+        write(directory, number, part)
+
+    monkeypatch.setattr(index_files, "write_part", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        index.save(tmp_path / "index")
+    with pytest.raises(ValueError, match="`directory` must hold an index"):
+        ImageIndex.load(tmp_path / "index", model)
+
+
 def test_files_that_cannot_be_read(model, photos):
     (photos / "red" / "broken.png").write_bytes(b"no image")
     (photos / "red" / "empty.jpg").write_bytes(b"")
