@@ -116,7 +116,10 @@ class _Conversion:
             # A kernel of a dense layer has a row per input of its window.
             # `Flatten` puts them in one order, whatever the data format.
             for source, target in zip(old.weights, new.weights, strict=True):
-                target.assign(ops.reshape(source, target.shape))
+                # JAX's own `reshape` may return the array itself, which
+                # training of either model would then delete for both.
+                array = ops.convert_to_numpy(source)
+                target.assign(np.reshape(array, target.shape))
 
     def _flattened(self, layer):
         before, after = layer.input.shape, layer.output.shape
