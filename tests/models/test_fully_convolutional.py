@@ -144,3 +144,42 @@ def test_what_cannot_slide_is_refused():
     shape = keras.layers.Reshape((16, 4, 3), name="shape")(image)
     with pytest.raises(ValueError, match="'shape' must turn a map into a vec"):
         to_fully_convolutional(keras.Model(image, shape))
+
+
+def test_what_follows_a_flattened_map_is_elementwise_or_refused():
+    image = keras.Input((8, 8, 3))
+    flat = keras.layers.Flatten()(keras.layers.Conv2D(4, 3, strides=2)(image))
+    for layer in (
+        keras.layers.Softmax(name="wrong"),
+        keras.layers.Activation("log_softmax", name="wrong"),
+        keras.layers.BatchNormalization(name="wrong"),
+        keras.layers.LayerNormalization(name="wrong"),
+    ):
+        model = keras.Model(image, keras.layers.Dense(3)(layer(flat)))
+        with pytest.raises(ValueError, match="'wrong' must be dense, dropout"):
+            to_fully_convolutional(model)
+    x = keras.layers.Activation("tanh")(keras.layers.ReLU()(flat))
+    x = keras.layers.Dense(3)(keras.layers.Dropout(0.5)(x))
+    model = keras.Model(image, x)
+    images = pictures(8)
+    np.testing.assert_allclose(
+        predict(to_fully_convolutional(model), images)[:, 0, 0],
+        predict(model, images),
+        atol=1e-5,
+    )
+
+
+def test_maps_of_two_sizes_are_flattened_side_by_side():
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(2, 3, name="conv")(image)
+    parts = [
+        keras.layers.Dense(3)(keras.layers.Flatten()(y))
+        for y in (x, keras.layers.MaxPooling2D(2)(x))
+    ]
+    model = keras.Model(image, keras.layers.Add()(parts))
+    images = pictures(8)
+    np.testing.assert_allclose(
+        predict(to_fully_convolutional(model), images)[:, 0, 0],
+        predict(model, images),
+        atol=1e-5,
+    )
