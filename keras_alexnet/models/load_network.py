@@ -106,7 +106,14 @@ def _caffe_network(path, prototxt, architecture):
                 f"{source} is no network of the AlexNet family. {error}"
             ) from error
         return _other_network(net, source)
-    found = TrainedWeights(path, preset, classes, arrays, "bgr")
+    found = TrainedWeights(
+        path,
+        preset,
+        classes,
+        arrays,
+        "bgr",
+        image_shape=(preset.input_size, preset.input_size, 3),
+    )
     return _built(found, architecture)
 
 
