@@ -105,6 +105,28 @@ def model_inputs(image, input_tensor):
     return keras.utils.get_source_inputs(input_tensor)
 
 
+def default_input_shape(architecture, found, fixed):
+    """The shape of a network's images where nobody says it.
+
+    Args:
+        architecture: An `Architecture` or `InceptionArchitecture`.
+        found: The `TrainedWeights` that are to be loaded, or `None`.
+        fixed: Boolean. Whether weights depend on the size, so that it is that
+            of the file whatever the architecture's.
+
+    Returns:
+        Tuple of three integers, in the order of the data format.
+    """
+    shape = found and found.image_shape
+    if not shape or not (fixed or architecture == found.architecture):
+        shape = (None, None, 3)
+    height, width = (side or architecture.input_size for side in shape[:2])
+    channels = shape[2]
+    if _channels_first():
+        return channels, height, width
+    return height, width, channels
+
+
 def image_input(
     architecture, input_tensor, input_shape, fixed, least, found=None
 ):
@@ -129,7 +151,7 @@ def image_input(
         _check_shape(architecture, tuple(input_tensor.shape[1:]), fixed, least)
         return input_tensor
     if input_shape is None:
-        input_shape = _default_shape(architecture, found, fixed)
+        input_shape = default_input_shape(architecture, found, fixed)
     if not isinstance(input_shape, list | tuple):
         raise ValueError(
             "`input_shape` must be a tuple of three integers, such as "
@@ -137,18 +159,6 @@ def image_input(
         )
     _check_shape(architecture, tuple(input_shape), fixed, least)
     return keras.Input(shape=input_shape, tensor=input_tensor)
-
-
-def _default_shape(architecture, found, fixed):
-    """Of the file, unless another size was asked for that will do as well."""
-    shape = found and found.image_shape
-    if not shape or not (fixed or architecture == found.architecture):
-        shape = (None, None, 3)
-    height, width = (side or architecture.input_size for side in shape[:2])
-    channels = shape[2]
-    if _channels_first():
-        return channels, height, width
-    return height, width, channels
 
 
 def _check_shape(architecture, shape, fixed, least):

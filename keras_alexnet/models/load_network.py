@@ -8,6 +8,7 @@ import keras
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 from keras_alexnet.models.build_network import build_network
 from keras_alexnet.models.builder import check_arguments
+from keras_alexnet.models.builder import default_input_shape
 from keras_alexnet.models.caffe_import import recognize
 from keras_alexnet.models.caffe_pixels import stated_pixels
 from keras_alexnet.models.difference import different_computations
@@ -87,8 +88,10 @@ def _built(found, architecture=None):
             f"{found.source} does not say which architecture its weights are "
             'of. Pass `architecture`, such as `architecture="paper"`.'
         )
+    architecture = resolve_architecture(architecture or found.architecture)
     model = build_network(
-        architecture or found.architecture,
+        architecture,
+        input_shape=default_input_shape(architecture, found, fixed=True),
         classes=found.classes,
         include_preprocessing=True,
     )

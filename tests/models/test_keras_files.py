@@ -210,6 +210,10 @@ def test_other_images_are_found_in_the_file(shape, ending, tmp_path):
         again = AlexNet(weights=path, architecture=architecture)
         assert again.input_shape == (None, *shape)
         assert same(model, again)
+        if shape[2] == 3 and (architecture is None or ending != ".keras"):
+            raw = load_network(path, architecture)
+            assert raw.input_shape == (None, *shape)
+            assert same_kernels(raw, model)
 
 
 @pytest.mark.parametrize("ending", [".weights.h5", ".keras"])
