@@ -99,16 +99,17 @@ def chain(*last, size=8):
 @pytest.mark.parametrize(
     "last",
     [
-        [keras.layers.Dense(3, activation="softmax")],
-        [keras.layers.Dense(3), keras.layers.Softmax(name="prob")],
-        [keras.layers.Dense(3), keras.layers.Activation("softmax")],
+        lambda: [keras.layers.Dense(3, activation="softmax")],
+        lambda: [keras.layers.Dense(3), keras.layers.Softmax(name="prob")],
+        lambda: [keras.layers.Dense(3), keras.layers.Activation("softmax")],
     ],
 )
 def test_softmax_is_applied_once_however_the_model_ends(last):
-    model = chain(*last)
+    model = chain(*last())
     x = images(8) / 64
     wanted = predict(model, x)
-    assert wanted.max() > 0.7
+    # A softmax of these would be nearly even.
+    assert wanted.max() > 0.5
     np.testing.assert_allclose(
         predict(dense_network(model), x), wanted, atol=5e-6
     )
