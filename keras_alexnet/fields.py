@@ -1,6 +1,7 @@
 """Fields of dataclasses: their types and ranges, and what they tell apart."""
 
 import dataclasses
+import math
 import numbers
 import typing
 
@@ -109,6 +110,80 @@ def check_shares(instance, *names):
             raise ValueError(
                 f"`{name}` must be in [0, 1). Received: {name}={value}"
             )
+
+
+def check_positive_integers(instance, *names):
+    """Refuses what is no positive integer.
+
+    Args:
+        instance: Any object.
+        *names: Names of its attributes: integers, tuples of them, or `None`.
+
+    Raises:
+        ValueError: If a value is another.
+
+    Example:
+
+    >>> import types
+    >>> layers = types.SimpleNamespace(strides=(4, 0))
+    >>> check_positive_integers(layers, "strides")
+    Traceback (most recent call last):
+    ValueError: `strides` must be of positive integers. Received: strides=(4, 0)
+    """
+    for name in names:
+        value = getattr(instance, name)
+        values = value if isinstance(value, tuple) else (value,)
+        if value is not None and not all(
+            _is(x, numbers.Integral) and x > 0 for x in values
+        ):
+            what = "of positive integers"
+            if values is not value:
+                what = "a positive integer"
+            raise ValueError(
+                f"`{name}` must be {what}. Received: {name}={value!r}"
+            )
+
+
+def check_pixels(instance):
+    """Refuses a `pixel_mean` or `pixel_std` that is no three numbers.
+
+    Args:
+        instance: Of a dataclass with both fields.
+
+    Raises:
+        ValueError: If one is not of three finite numbers, or a standard
+            deviation is not positive.
+
+    Example:
+
+    >>> import types
+    >>> check_pixels(types.SimpleNamespace(pixel_mean=(127.0, 120.0)))
+    Traceback (most recent call last):
+    ValueError: `pixel_mean` must be three numbers, RGB. Received: \
+pixel_mean=(127.0, 120.0)
+    """
+    for name, what, least in (
+        ("pixel_mean", "three numbers", -math.inf),
+        ("pixel_std", "three positive numbers", 0),
+    ):
+        value = getattr(instance, name)
+        if len(value) != 3 or not all(
+            is_finite(x) and x > least for x in value
+        ):
+            raise ValueError(
+                f"`{name}` must be {what}, RGB. Received: {name}={value}"
+            )
+
+
+def is_finite(value):
+    """Whether a value is a number, and not NaN or infinity.
+
+    Example:
+
+    >>> is_finite(0.5), is_finite(True), is_finite("he")
+    (True, False, False)
+    """
+    return _is(value, numbers.Real) and math.isfinite(value)
 
 
 def settings_of(instance):

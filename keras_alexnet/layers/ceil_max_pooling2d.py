@@ -14,8 +14,9 @@ class CeilMaxPooling2D(CeilPooling, keras.layers.MaxPooling2D):
 
     The last window may hang over the bottom and right edges; what hangs over
     is ignored. `keras.layers.MaxPooling2D` rounds down with `padding="valid"`,
-    and with `"same"` it moves the windows. Where nothing hangs over (55, 27
-    and 13 pixels, window 3, stride 2), all three give the same.
+    and with `"same"` it may move the windows. At a window of 3 and a stride of
+    2, of 55, 27 and 13 pixels nothing hangs over: 27, 13 and 6 are left here
+    and with `"valid"`, but 28, 14 and 7 with `"same"`.
 
     Args:
         pool_size: Integer or pair. Defaults to `(2, 2)`.

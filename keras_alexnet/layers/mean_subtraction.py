@@ -40,8 +40,8 @@ class MeanSubtraction(keras.layers.Layer):
 
     Raises:
         ValueError: If `mean` or `std` is not of three values, `std` is not
-            positive, or images have no three channels or, with `per_pixel`,
-            no fixed size.
+            positive, a choice is none of those above, or images have no three
+            channels or, with `per_pixel`, no fixed size.
 
     Example:
 
@@ -91,6 +91,11 @@ class MeanSubtraction(keras.layers.Layer):
         self.channel_order = channel_order
         self.per_pixel = per_pixel
         self.data_format = data_format or keras.config.image_data_format()
+        if self.data_format not in ("channels_last", "channels_first"):
+            raise ValueError(
+                '`data_format` must be "channels_last" or "channels_first". '
+                f"Received: data_format={data_format!r}"
+            )
 
     def build(self, input_shape):
         axis = self._channel_axis
@@ -139,9 +144,27 @@ class MeanSubtraction(keras.layers.Layer):
                 not `per_pixel`.
 
         Raises:
-            ValueError: If an image is smaller than the layer's.
+            ValueError: If the layer has not been built, the mean is of
+                another shape or not finite, or an image is smaller than the
+                layer's.
         """
+        if not self.built:
+            raise ValueError(
+                f"Layer {self.name!r} must be built before `set_mean`, as it "
+                "is in a model: its mean has no shape yet. Pass a color as "
+                "`mean` to the layer itself."
+            )
         mean = np.asarray(mean, "float32")
+        if mean.ndim not in (1, 3) or mean.shape[-1] != 3:
+            raise ValueError(
+                "`mean` must be a color of shape (3,) or an image of shape "
+                f"(height, width, 3), RGB. Received: shape {mean.shape}"
+            )
+        if not np.isfinite(mean).all():
+            raise ValueError(
+                "`mean` must be finite. Received: NaN or infinity in an array "
+                f"of shape {mean.shape}"
+            )
         if mean.ndim == 3 and not self.per_pixel:
             mean = mean.mean(axis=(0, 1))
         if mean.ndim == 1:
@@ -164,8 +187,7 @@ class MeanSubtraction(keras.layers.Layer):
         }
 
     def _center(self, image):
-        first = self.data_format == "channels_first"
-        wanted = self.offset.shape[1:] if first else self.offset.shape[:2]
+        wanted = self.mean_size
         spare = [
             have - want
             for have, want in zip(image.shape[:2], wanted, strict=True)
@@ -177,7 +199,15 @@ class MeanSubtraction(keras.layers.Layer):
             )
         top, left = spare[0] // 2, spare[1] // 2
         image = image[top : top + wanted[0], left : left + wanted[1]]
+        first = self.data_format == "channels_first"
         return np.moveaxis(image, -1, 0) if first else image
+
+    @property
+    def mean_size(self):
+        """Height and width of the mean image, once built; 1 of a color."""
+        first = self.data_format == "channels_first"
+        shape = self.offset.shape
+        return tuple(shape[1:] if first else shape[:2])
 
     @property
     def _channel_axis(self):

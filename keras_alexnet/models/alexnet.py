@@ -70,8 +70,8 @@ def AlexNet(
             Defaults to `None`.
         input_tensor: Optional Keras tensor to use as image input.
         input_shape: Optional tuple of three integers, without the batch.
-            Defaults to the size that the architecture was trained on, 3
-            channels.
+            Defaults to that of the weights file, where dense layers depend
+            on it, or else to the size that the architecture was trained on.
         pooling: Without the top, `None` (feature maps), `"avg"` or `"max"`.
             Defaults to `None`.
         classes: Integer. Units of `fc8`. Defaults to what the weights file
@@ -125,6 +125,7 @@ def AlexNet(
         input_shape,
         fixed=include_top,
         least=minimum_input_size(architecture),
+        found=found,
     )
     x = preprocessed(image, architecture) if include_preprocessing else image
     x = spread(x, architecture.columns)

@@ -4,8 +4,11 @@ import dataclasses
 
 import keras
 
+from keras_alexnet.fields import check_pixels
+from keras_alexnet.fields import check_positive_integers
 from keras_alexnet.fields import check_shares
 from keras_alexnet.fields import check_types
+from keras_alexnet.fields import is_finite
 from keras_alexnet.fields import tuples_for_lists
 from keras_alexnet.models.difference import describe
 
@@ -148,6 +151,12 @@ class Architecture:
         check_types(self)
         tuples_for_lists(self)
         check_shares(self, "dropout")
+        check_pixels(self)
+        check_positive_integers(
+            self,
+            *("input_size", "image_size", "columns", "pool_size"),
+            *("pool_strides", "filters", "kernel_sizes", "strides", "fc_units"),
+        )
         for name in ("filters", "kernel_sizes", "strides", "paddings"):
             if len(getattr(self, name)) != len(self.stages):
                 raise ValueError(
@@ -197,18 +206,31 @@ class Architecture:
                     f"made of {STAGES}. Received: stages={self.stages}"
                 )
         for padding in self.paddings:
-            if padding not in PADDINGS and not isinstance(padding, int):
+            if padding not in PADDINGS and not (
+                isinstance(padding, int) and padding >= 0
+            ):
                 raise ValueError(
-                    f"`paddings` must be of {PADDINGS} or integers. Received: "
-                    f"paddings={self.paddings}"
+                    f"`paddings` must be of {PADDINGS} or integers, 0 or more. "
+                    f"Received: paddings={self.paddings}"
                 )
-        for name in ("initial_stds", "initial_biases"):
-            for value in getattr(self, name):
-                if isinstance(value, str) and value not in INITIALIZATIONS:
-                    raise ValueError(
-                        f"`{name}` must be of numbers or {INITIALIZATIONS}. "
-                        f"Received: {name}={getattr(self, name)}"
-                    )
+        self._check_initialization()
+
+    def _check_initialization(self):
+        for value in self.initial_stds:
+            if value not in INITIALIZATIONS and not (
+                is_finite(value) and value >= 0
+            ):
+                raise ValueError(
+                    "`initial_stds` must be of numbers, 0 or more, or "
+                    f"{INITIALIZATIONS}. Received: "
+                    f"initial_stds={self.initial_stds}"
+                )
+        for value in self.initial_biases:
+            if value != "torch" and not is_finite(value):
+                raise ValueError(
+                    '`initial_biases` must be of numbers or "torch". Received: '
+                    f"initial_biases={self.initial_biases}"
+                )
 
     def _check_columns(self):
         unknown = set(self.cross) - set(self.layer_names)
@@ -216,10 +238,6 @@ class Architecture:
             raise ValueError(
                 f"`cross` must name layers among {self.layer_names}. "
                 f"Received: cross={self.cross}"
-            )
-        if self.columns < 1:
-            raise ValueError(
-                f"`columns` must be 1 or more. Received: columns={self.columns}"
             )
         for name, width in zip(
             self.layer_names, self.filters + self.fc_units, strict=False

@@ -105,7 +105,31 @@ def model_inputs(image, input_tensor):
     return keras.utils.get_source_inputs(input_tensor)
 
 
-def image_input(architecture, input_tensor, input_shape, fixed, least):
+def default_input_shape(architecture, found, fixed):
+    """The shape of a network's images where nobody says it.
+
+    Args:
+        architecture: An `Architecture` or `InceptionArchitecture`.
+        found: The `TrainedWeights` that are to be loaded, or `None`.
+        fixed: Boolean. Whether weights depend on the size, so that it is that
+            of the file whatever the architecture's.
+
+    Returns:
+        Tuple of three integers, in the order of the data format.
+    """
+    shape = found and found.image_shape
+    if not shape or not (fixed or architecture == found.architecture):
+        shape = (None, None, 3)
+    height, width = (side or architecture.input_size for side in shape[:2])
+    channels = shape[2]
+    if _channels_first():
+        return channels, height, width
+    return height, width, channels
+
+
+def image_input(
+    architecture, input_tensor, input_shape, fixed, least, found=None
+):
     """The Keras tensor of the images.
 
     Args:
@@ -113,6 +137,9 @@ def image_input(architecture, input_tensor, input_shape, fixed, least):
         input_tensor, input_shape: As of `AlexNet`.
         fixed: Boolean. Whether the size must be known.
         least: Integer, pixels per side.
+        found: The `TrainedWeights` that are to be loaded, whose images are
+            the default where weights depend on their size. Defaults to
+            `None`.
 
     Returns:
         Keras tensor.
@@ -124,8 +151,7 @@ def image_input(architecture, input_tensor, input_shape, fixed, least):
         _check_shape(architecture, tuple(input_tensor.shape[1:]), fixed, least)
         return input_tensor
     if input_shape is None:
-        size = architecture.input_size
-        input_shape = (3, size, size) if _channels_first() else (size, size, 3)
+        input_shape = default_input_shape(architecture, found, fixed)
     if not isinstance(input_shape, list | tuple):
         raise ValueError(
             "`input_shape` must be a tuple of three integers, such as "

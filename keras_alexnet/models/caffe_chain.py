@@ -10,6 +10,7 @@ import dataclasses
 import re
 
 from keras_alexnet.models.architecture import conv_names
+from keras_alexnet.models.caffe_pixels import stated_pixels
 from keras_alexnet.models.family_presets import VGG_A
 from keras_alexnet.models.family_presets import VGG_A_LRN
 from keras_alexnet.models.family_presets import VGG_B
@@ -225,17 +226,10 @@ def _architecture(net, preset, blocks, convs, denses, groups, after, arrays):
 
 
 def _pixels(preset, net):
-    """Which pixels the network takes: Caffe's are BGR, minus a mean color."""
-    pixels = {"channel_order": "bgr", "mean": "color", "pixel_std": (1.0,) * 3}
-    means = [
-        layer.settings["mean_value"]
-        for layer in net.layers
-        if layer.settings and len(layer.settings.get("mean_value", ())) == 3
-    ]
-    if means:
-        pixels["pixel_mean"] = means[0][::-1]
-    elif preset.channel_order != "bgr":
-        pixels["pixel_mean"] = CAFFE.pixel_mean
+    """Which pixels the network takes: BGR, minus a mean color, scaled."""
+    pixels = {"mean": "color", **stated_pixels(net)}
+    if preset.channel_order != "bgr":
+        pixels.setdefault("pixel_mean", CAFFE.pixel_mean)
     return pixels
 
 

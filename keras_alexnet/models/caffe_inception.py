@@ -4,6 +4,7 @@ import dataclasses
 
 from keras_alexnet.models.caffe_export import caffe_net_of
 from keras_alexnet.models.caffe_graph import keras_name
+from keras_alexnet.models.caffe_pixels import stated_pixels
 from keras_alexnet.models.inception import GOOGLENET
 from keras_alexnet.models.inception import NORMS
 from keras_alexnet.weights.caffe_signature import signatures
@@ -81,6 +82,7 @@ def _architecture(net, layers, auxiliary):
             for module in GOOGLENET.module_names
         ),
         "input_size": net.input_size or GOOGLENET.input_size,
+        **stated_pixels(net),
     }
     if auxiliary:
         changes["auxiliary_filters"] = width("loss1_conv")

@@ -1,6 +1,8 @@
 """Alex Krizhevsky's networks for CIFAR-10, as `keras.Model`s."""
 
 from keras_alexnet.models.alexnet import AlexNet
+from keras_alexnet.models.builder import check_arguments
+from keras_alexnet.models.pretrained import read_weights
 
 
 def CIFARNet(
@@ -9,7 +11,7 @@ def CIFARNet(
     input_tensor=None,
     input_shape=None,
     pooling=None,
-    classes=10,
+    classes=None,
     classifier_activation="softmax",
     name="cifarnet",
     architecture="cifar_13",
@@ -37,7 +39,8 @@ def CIFARNet(
             13 % and the 11 % net; how they were trained and their errors are
             in `keras_alexnet/weights/files/*.md`), or the path of a weights
             file. Defaults to `None`.
-        classes: Integer. Defaults to `10`.
+        classes: Integer. Defaults to that of the weights file, and to `10`
+            without one or where it does not say.
         name: String. Defaults to `"cifarnet"`.
         architecture: One of the names above, or any `Architecture`. Defaults
             to `"cifar_13"`.
@@ -59,6 +62,10 @@ def CIFARNet(
     Reference: [cuda-convnet](https://code.google.com/archive/p/cuda-convnet),
     `example-layers`; the 11 % net is in cuda-convnet2, `layers`.
     """
+    if classes is None:
+        check_arguments(weights, pooling, classes, include_top)
+        found = weights and read_weights(weights, architecture)
+        classes = (found and found.classes) or 10
     return AlexNet(
         include_top=include_top,
         weights=weights,

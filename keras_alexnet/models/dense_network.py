@@ -15,8 +15,9 @@ def dense_network(model):
     ```
 
     Dense layers become convolutions, see `to_fully_convolutional`. On an image
-    of the training size there is one position, and the outputs are those of
-    the network.
+    of the training size there is one position, and the probabilities are
+    those of the network. A network that ends in scores (logits) gets a
+    softmax as well.
 
     Convention: VGG's paper averages the scores of the positions, as here, and
     the probabilities of an image and its mirror image, as `evaluate(...,
@@ -33,8 +34,9 @@ def dense_network(model):
         classes)`. It has copies of the weights.
 
     Raises:
-        ValueError: If the model has no top, or a layer that cannot be
-            computed for larger images.
+        ValueError: If the model has no top, if it ends in something else than
+            scores or their softmax, or a layer cannot be computed for larger
+            images.
 
     Example:
 
@@ -56,10 +58,28 @@ def dense_network(model):
             "`model` must have its top, which gives one score per class. "
             f"Received: outputs of shape {tuple(output.shape)}"
         )
-    last = model.get_layer(model.output_names[0])
-    softmax = keras.activations.softmax
-    if isinstance(last, layers.Activation) and last.activation is softmax:
-        output = last.input
-    scores = to_fully_convolutional(keras.Model(model.inputs, output))
-    x = layers.GlobalAveragePooling2D(name="positions")(scores.output)
-    return keras.Model(scores.input, layers.Softmax(name="prob")(x))
+    dense = to_fully_convolutional(keras.Model(model.inputs[0], output))
+    scores = _scores(dense)
+    x = layers.GlobalAveragePooling2D(name="positions", dtype=scores.dtype)(
+        scores
+    )
+    x = layers.Softmax(name="prob", dtype=scores.dtype)(x)
+    return keras.Model(dense.input, x)
+
+
+def _scores(dense):
+    """What a fully convolutional model computes its softmax of."""
+    last = dense.layers[-1]
+    if isinstance(last, layers.Softmax):
+        return last.input
+    linear = keras.activations.linear
+    scores = (layers.Conv2D, layers.Activation, layers.AveragePooling2D)
+    activation = getattr(last, "activation", linear)
+    if not isinstance(last, scores) or activation is not linear:
+        raise ValueError(
+            "`model` must end in scores, as a dense layer without activation "
+            "gives them, or in their softmax. "
+            f"Received: the last layer {last.name!r}, a {type(last).__name__}"
+            + ("" if activation is linear else f" with {activation.__name__}")
+        )
+    return dense.output

@@ -18,6 +18,15 @@ GLOBAL_POOLS = {
     layers.GlobalMaxPooling2D: layers.MaxPooling2D,
 }
 
+# What may stand between the flattening of a map and its dense layer.
+ELEMENTWISE = (layers.Dropout, layers.ReLU, layers.LeakyReLU, layers.ELU)
+ACROSS_CLASSES = (
+    keras.activations.softmax,
+    keras.activations.log_softmax,
+    keras.activations.sparsemax,
+    keras.activations.glu,
+)
+
 
 def to_fully_convolutional(model):
     """Makes dense layers convolutions, so that images may be of any size.
@@ -48,7 +57,7 @@ def to_fully_convolutional(model):
 
     Raises:
         ValueError: If a layer cannot be part of such a network, as unshared
-            convolutions cannot.
+            convolutions cannot, and norms of a flattened map.
 
     Example:
 
@@ -82,16 +91,21 @@ class _Conversion:
     """Makes the layers, and remembers what their weights are copied from."""
 
     def __init__(self):
-        # Height and width of the map that was flattened for the next layer.
-        self.size = (1, 1)
+        # By tensor, height and width of the map that it is the vector of.
+        self.flattened = {}
         self.copied = []
 
     def __call__(self, layer, x):
-        if isinstance(layer, layers.Flatten | layers.Reshape):
-            self.size = self._flattened(layer)
-            return x
+        size = self._flattened_size(layer, x)
         if isinstance(layer, layers.Dense):
-            return self._convolution(layer)(x)
+            return self._convolution(layer, size)(x)
+        if size != (1, 1):
+            y = self._elementwise(layer, size)(x)
+            self.flattened[id(y)] = size
+            return y
+        if isinstance(layer, layers.Flatten | layers.Reshape):
+            self.flattened[id(x)] = _size_before(layer)
+            return x
         if isinstance(layer, LocallyConnected2D):
             raise ValueError(
                 f"Layer {layer.name!r} has another kernel at every position, "
@@ -105,10 +119,8 @@ class _Conversion:
         if isinstance(layer, MeanSubtraction):
             return self._mean(layer)(x)
         if _is_softmax(layer):
-            return _softmax(layer.name)(x)
-        copy = layer.from_config(layer.get_config())
-        self.copied.append((layer, copy))
-        return copy(x)
+            return _softmax(layer, layer.name)(x)
+        return self._copy(layer)(x)
 
     def copy_weights(self):
         """Assigns the weights, once all layers are built."""
@@ -116,34 +128,56 @@ class _Conversion:
             # A kernel of a dense layer has a row per input of its window.
             # `Flatten` puts them in one order, whatever the data format.
             for source, target in zip(old.weights, new.weights, strict=True):
-                target.assign(ops.reshape(source, target.shape))
+                # JAX's own `reshape` may return the array itself, which
+                # training of either model would then delete for both.
+                array = ops.convert_to_numpy(source)
+                target.assign(np.reshape(array, target.shape))
 
-    def _flattened(self, layer):
-        before, after = layer.input.shape, layer.output.shape
-        if len(before) == 2 and _map_size(after) == (1, 1):
-            return self.size
-        if len(before) != 4 or len(after) != 2:
+    def _flattened_size(self, layer, x):
+        """Height and width of the map whose vector the layer gets."""
+        pairs = zip(
+            keras.tree.flatten(layer.input), keras.tree.flatten(x), strict=True
+        )
+        sizes = {
+            self.flattened.get(id(new), (1, 1))
+            for old, new in pairs
+            if len(old.shape) == 2
+        }
+        return max(sizes, default=(1, 1))
+
+    def _elementwise(self, layer, size):
+        activation = getattr(layer, "activation", None)
+        is_activation = isinstance(layer, layers.Activation)
+        if not isinstance(layer, ELEMENTWISE) and not (
+            is_activation and activation not in ACROSS_CLASSES
+        ):
             raise ValueError(
-                f"Layer {layer.name!r} must turn a map into a vector, or a "
-                f"vector into a map of one pixel. Received: {before} to {after}"
+                f"Layer {layer.name!r} must be dense, dropout or an "
+                "activation of each value alone, because it follows the "
+                f"flattening of a map of {size[0]} x {size[1]} pixels. "
+                f"Received: a {type(layer).__name__}"
             )
-        return _map_size(before)
+        return self._copy(layer)
 
-    def _convolution(self, layer):
+    def _copy(self, layer):
+        copy = layer.from_config(layer.get_config())
+        self.copied.append((layer, copy))
+        return copy
+
+    def _convolution(self, layer, size):
         softmax = _is_softmax(layer)
         convolution = GroupedConv2D(
             layer.units,
-            self.size if len(layer.input.shape) == 2 else (1, 1),
+            size,
             activation=None if softmax else layer.activation,
             use_bias=layer.use_bias,
             name=layer.name,
             dtype=layer.dtype_policy,
         )
-        self.size = (1, 1)
         self.copied.append((layer, convolution))
         if not softmax:
             return convolution
-        return lambda x: _softmax(None)(convolution(x))
+        return lambda x: _softmax(layer)(convolution(x))
 
     def _mean(self, layer):
         mean = np.array(ops.convert_to_numpy(layer.offset))
@@ -162,14 +196,29 @@ class _Conversion:
         )
 
 
+def _size_before(layer):
+    """Height and width of the map that a layer flattens."""
+    before, after = layer.input.shape, layer.output.shape
+    if len(before) == 2 and _map_size(after) == (1, 1):
+        return (1, 1)
+    if len(before) != 4 or len(after) != 2:
+        raise ValueError(
+            f"Layer {layer.name!r} must turn a map into a vector, or a "
+            f"vector into a map of one pixel. Received: {before} to {after}"
+        )
+    return _map_size(before)
+
+
 def _is_softmax(layer):
     softmax = keras.activations.softmax
-    return getattr(layer, "activation", None) is softmax
+    is_layer = isinstance(layer, layers.Softmax)
+    return is_layer or getattr(layer, "activation", None) is softmax
 
 
-def _softmax(name):
-    """Over the classes of every place of a map."""
-    return layers.Softmax(1 if _channels_first() else -1, name=name)
+def _softmax(layer, name=None):
+    """That of a layer, over the classes of every place of a map."""
+    axis = 1 if _channels_first() else -1
+    return layers.Softmax(axis, name=name, dtype=layer.dtype_policy)
 
 
 def _map_size(shape):

@@ -116,7 +116,14 @@ def GoogLeNet(
             f"auxiliary={auxiliary}, include_top={include_top}"
         )
     # No layer but the auxiliary classifiers' depends on the image size.
-    image = image_input(architecture, input_tensor, input_shape, auxiliary, 1)
+    image = image_input(
+        architecture,
+        input_tensor,
+        input_shape,
+        fixed=auxiliary,
+        least=_minimum_input_size(architecture),
+        found=found,
+    )
     x = preprocessed(image, architecture) if include_preprocessing else image
     x = _stem(x, architecture)
     heads = []
@@ -172,6 +179,13 @@ def without_auxiliary(model):
         name=model.name,
         architecture=model.architecture,
     )
+
+
+def _minimum_input_size(architecture):
+    """Pixels per side of the smallest image that reaches the last layer."""
+    # Poolings at a stride of 2 that round up leave one pixel of two.
+    poolings = 2 + len(architecture.pools_after)
+    return architecture.stem_stride * (2**poolings - 1) + 1
 
 
 def _classifiers(x, heads, architecture, classes, activation):

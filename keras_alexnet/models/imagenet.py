@@ -11,9 +11,9 @@ def preprocess_input(x, architecture="paper", data_format=None):
     """Centers raw RGB images as an architecture wants its inputs.
 
     The same that `AlexNet(..., include_preprocessing=True)` does in its first
-    layer; use one of the two. `"caffe"` and `"caffenet"` get BGR, `"owt"`
-    unit variance, the others 0-255 minus the mean color. Sizes stay: crop
-    first.
+    layer; use one of the two. All get 0-255 minus the mean color; Caffe's
+    networks, VGG's and GoogLeNet in BGR; `"owt"` and pytorchcv's divided by a
+    standard deviation. Sizes stay: crop first.
 
     Args:
         x: Array or tensor of one image `(height, width, 3)` or of a batch,

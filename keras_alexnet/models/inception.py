@@ -4,6 +4,8 @@ import dataclasses
 
 import keras
 
+from keras_alexnet.fields import check_pixels
+from keras_alexnet.fields import check_positive_integers
 from keras_alexnet.fields import check_shares
 from keras_alexnet.fields import check_types
 from keras_alexnet.fields import tuples_for_lists
@@ -110,6 +112,8 @@ class InceptionArchitecture:
         check_types(self)
         tuples_for_lists(self)
         check_shares(self, "dropout", "auxiliary_dropout")
+        check_pixels(self)
+        check_positive_integers(self, "input_size", "image_size", "stem_stride")
         for name, choices in (
             ("lrn_convention", ("sum", "mean")),
             ("initialization", INITIALIZATIONS),

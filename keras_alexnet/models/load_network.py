@@ -8,7 +8,9 @@ import keras
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 from keras_alexnet.models.build_network import build_network
 from keras_alexnet.models.builder import check_arguments
+from keras_alexnet.models.builder import default_input_shape
 from keras_alexnet.models.caffe_import import recognize
+from keras_alexnet.models.caffe_pixels import stated_pixels
 from keras_alexnet.models.difference import different_computations
 from keras_alexnet.models.file_errors import explained
 from keras_alexnet.models.keras_files import load_model_file
@@ -28,8 +30,9 @@ def load_network(weights, architecture=None, prototxt=None):
     A `.caffemodel` is recognized if it is of one of the presets, of whatever
     widths: AlexNet's family, ZFNet, VGG or GoogLeNet. Any other network of
     Caffe's is built as `load_caffe` builds it, with the preparation of images
-    in front: BGR pixels minus the mean color and times the scale that the file
-    states, or else minus the mean color of Caffe's own networks.
+    in front. Either gets BGR pixels minus the mean color and times the scale
+    that the file states, or else minus the mean color of the preset or of
+    Caffe's own networks.
 
     Args:
         weights: `"imagenet"`, `"cifar10"`, or the path of a `.caffemodel`, a
@@ -85,8 +88,10 @@ def _built(found, architecture=None):
             f"{found.source} does not say which architecture its weights are "
             'of. Pass `architecture`, such as `architecture="paper"`.'
         )
+    architecture = resolve_architecture(architecture or found.architecture)
     model = build_network(
-        architecture or found.architecture,
+        architecture,
+        input_shape=default_input_shape(architecture, found, fixed=True),
         classes=found.classes,
         include_preprocessing=True,
     )
@@ -104,7 +109,14 @@ def _caffe_network(path, prototxt, architecture):
                 f"{source} is no network of the AlexNet family. {error}"
             ) from error
         return _other_network(net, source)
-    found = TrainedWeights(path, preset, classes, arrays, "bgr")
+    found = TrainedWeights(
+        path,
+        preset,
+        classes,
+        arrays,
+        "bgr",
+        image_shape=(preset.input_size, preset.input_size, 3),
+    )
     return _built(found, architecture)
 
 
@@ -135,15 +147,10 @@ def _other_network(net, source):
 
 def _preparation(net, source):
     """The layer that prepares images as the network's file says."""
-    stated = [
-        layer.settings or {}
-        for layer in net.layers
-        if not layer.bottoms and layer.type != "Input"
-    ]
-    scale = next((x["scale"] for x in stated if x.get("scale")), 1.0)
-    mean = next((x["mean_value"] for x in stated if x.get("mean_value")), None)
+    pixels = stated_pixels(net)
+    mean = pixels.get("pixel_mean")
     if mean is None:
-        mean = CAFFE.pixel_mean[::-1]
+        mean = CAFFE.pixel_mean
         warnings.warn(
             f"{source} does not state the mean color of its images; that of "
             "Caffe's own networks is subtracted, "
@@ -151,12 +158,10 @@ def _preparation(net, source):
             '`network.get_layer("preprocessing").set_mean(...)`.',
             stacklevel=5,
         )
-    if len(mean) not in (1, 3):
-        raise ValueError(f"It states {len(mean)} mean values, not 1 or 3.")
     return MeanSubtraction(
-        (tuple(mean) * 3)[:3][::-1],
-        1 / scale,
-        channel_order="bgr",
+        mean,
+        pixels["pixel_std"],
+        pixels["channel_order"],
         name="preprocessing",
     )
 

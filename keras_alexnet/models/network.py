@@ -2,6 +2,8 @@
 
 import functools
 import os
+import pathlib
+import tempfile
 
 import keras
 from keras import ops
@@ -19,10 +21,10 @@ from keras_alexnet.models.keras_files import save_weights_file
 class Network(keras.Model):
     """A functional `keras.Model` that carries its `Architecture`.
 
-    `AlexNet` returns one. Saving, loading, cloning, `get_config` and the
-    conversion to columns and back keep the architecture. What is built from
-    some of its layers, such as `keras.Model(network.input, features)`, is an
-    ordinary `keras.Model` without one.
+    `AlexNet` returns one. Saving, loading, pickling, cloning, `get_config`
+    and the conversion to columns and back keep the architecture. What is built
+    from some of its layers, such as `keras.Model(network.input, features)`, is
+    an ordinary `keras.Model` without one.
 
     If there are auxiliary outputs, see `GoogLeNet`, and one label per image,
     the first output alone is measured, and the losses of the others are added
@@ -153,6 +155,13 @@ class Network(keras.Model):
         else:
             super().load_weights(filepath, **kwargs)
 
+    def __reduce__(self):
+        # Its class is made when it is needed, so pickle cannot import it.
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "network.keras"
+            self.save(path)
+            return _unpickled, (path.read_bytes(),)
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -214,6 +223,14 @@ def class_count(model):
     """
     shape = model.output_shape
     return (shape[0] if isinstance(shape, list) else shape)[-1]
+
+
+def _unpickled(data):
+    """The network in the bytes of a `.keras` file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "network.keras"
+        path.write_bytes(data)
+        return keras.saving.load_model(path)
 
 
 class _MeanLoss(keras.losses.Loss):

@@ -14,14 +14,18 @@ from keras_alexnet.layers.mean_subtraction import MeanSubtraction
 from keras_alexnet.models.architecture import Architecture
 from keras_alexnet.models.caffe_import import read_caffe
 from keras_alexnet.models.difference import different_computations
+from keras_alexnet.models.file_errors import explained
 from keras_alexnet.models.keras_applications import read_keras_applications
 from keras_alexnet.models.keras_files import check_same_function
+from keras_alexnet.models.keras_files import for_images
 from keras_alexnet.models.keras_files import is_keras_file
 from keras_alexnet.models.keras_files import load_weights_file
 from keras_alexnet.models.keras_files import read_description
+from keras_alexnet.models.mean_images import fitting_mean
 from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.pytorchcv import read_pytorch
 from keras_alexnet.models.safetensors_files import read_safetensors
+from keras_alexnet.models.torchvision import read_notes
 from keras_alexnet.weights.published import PUBLISHED
 from keras_alexnet.weights.published import downloaded
 from keras_alexnet.weights.shipped import SHIPPED
@@ -57,6 +61,8 @@ class TrainedWeights:
         channel_order: `"rgb"` or `"bgr"`, what `conv1` sees.
         mean: Mean color or mean image, RGB in 0-255, or `None` where the file
             has none.
+        image_shape: Height, width and channels of the images, each an integer
+            or `None`; or `None` where the file does not say.
     """
 
     source: str
@@ -65,6 +71,7 @@ class TrainedWeights:
     arrays: dict | None = None
     channel_order: str = "rgb"
     mean: np.ndarray | None = None
+    image_shape: tuple | None = None
 
 
 def read_weights(weights, architecture=None):
@@ -96,14 +103,29 @@ def read_weights(weights, architecture=None):
         return _shipped(SHIPPED[path], architecture)
     if is_keras_file(path):
         found = read_description(path)
-        return TrainedWeights(path, found["architecture"], found["classes"])
+        return TrainedWeights(
+            path,
+            found["architecture"],
+            found["classes"],
+            image_shape=found["image_shape"],
+        )
     if ending_of(path) == ".safetensors":
         own = read_safetensors(path)
         if own is not None:
             return _own(path, own)
     found, classes, arrays = _reader(path)(path)
     order = CHANNEL_ORDERS.get(ending_of(path), "rgb")
-    return TrainedWeights(path, found, classes, arrays, order)
+    # Without a last layer, nothing tells the size of the images.
+    size = classes and found.input_size
+    read = TrainedWeights(
+        path,
+        found,
+        classes,
+        arrays,
+        order,
+        image_shape=size and (size, size, 3),
+    )
+    return _with_notes(read) if ending_of(path) == ".safetensors" else read
 
 
 def load_weights(model, weights, strict=True):
@@ -152,9 +174,16 @@ def assign_weights(model, found, strict=True):
         return
     check_same_function(model, found.architecture, found.source, strict)
     # All must fit before the first is assigned.
-    for variable, value in _assignments(model, found):
+    pairs = _assignments(model, found)
+    means = [
+        (layer, fitting_mean(layer, found.mean, found.source))
+        for layer in (model.layers if found.mean is not None else ())
+        if isinstance(layer, MeanSubtraction)
+    ]
+    for variable, value in pairs:
         variable.assign(value)
-    _set_mean(model, found.mean)
+    for layer, mean in means:
+        layer.set_mean(mean)
 
 
 def architecture_of(path):
@@ -291,16 +320,28 @@ def _shipped(shipped, architecture):
 
 def _own(source, read):
     """What a file of this package's own says."""
-    architecture, classes, arrays, mean = read
+    architecture, classes, arrays, mean, image_shape = read
     order = architecture.channel_order
-    return TrainedWeights(source, architecture, classes, arrays, order, mean)
+    return TrainedWeights(
+        source, architecture, classes, arrays, order, mean, image_shape
+    )
 
 
-def _set_mean(model, mean):
-    """Gives the mean to the layer that subtracts it, where there is one."""
-    for layer in model.layers if mean is not None else ():
-        if isinstance(layer, MeanSubtraction):
-            layer.set_mean(mean)
+def _with_notes(read):
+    """With what this package noted in a file for PyTorch."""
+    notes = read_notes(read.source)
+    if notes is None:
+        return read
+    pixel_mean, kind, mean, image_shape = notes
+    with explained(read.source, "has notes that cannot be read"):
+        architecture = dataclasses.replace(
+            for_images(read.architecture, image_shape),
+            pixel_mean=pixel_mean,
+            mean=kind,
+        )
+    return dataclasses.replace(
+        read, architecture=architecture, mean=mean, image_shape=image_shape
+    )
 
 
 def _verified(cached):

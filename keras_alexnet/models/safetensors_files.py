@@ -1,6 +1,5 @@
 """The package's own safetensors files, for networks that PyTorch has not."""
 
-import dataclasses
 import json
 
 import keras
@@ -8,6 +7,7 @@ import numpy as np
 
 from keras_alexnet.models.architecture import Architecture
 from keras_alexnet.models.file_errors import explained
+from keras_alexnet.models.keras_files import for_images
 from keras_alexnet.weights.state_dict import read_metadata
 from keras_alexnet.weights.state_dict import read_state_dict
 from keras_alexnet.weights.state_dict import write_state_dict
@@ -19,7 +19,7 @@ KINDS = ("kernel", "bias")
 
 
 def write_safetensors(
-    path, architecture, arrays, input_size=None, mean=None, dtype="float32"
+    path, architecture, arrays, image_shape=None, mean=None, dtype="float32"
 ):
     """Writes whole layers, and which network they are of.
 
@@ -31,8 +31,8 @@ def write_safetensors(
         architecture: An `Architecture`.
         arrays: Dict of layer name to `(kernel, bias)`. The last layers may be
             missing.
-        input_size: Integer, pixels per side of the images. Defaults to the
-            architecture's.
+        image_shape: Tuple of height, width (each an integer or `None`) and
+            channels. Defaults to the architecture's square of three.
         mean: Array of shape `(3,)` or `(height, width, 3)`, RGB in 0-255, or
             `None`. Defaults to `None`.
         dtype: String, of the stored numbers. Defaults to `"float32"`.
@@ -55,14 +55,15 @@ def write_safetensors(
     }
     if mean is not None:
         named[MEAN] = np.asarray(mean)
-    architecture = dataclasses.replace(
-        architecture, input_size=input_size or architecture.input_size
-    )
-    description = keras.saving.serialize_keras_object(architecture)
+    architecture = for_images(architecture, image_shape)
+    description = {
+        "architecture": keras.saving.serialize_keras_object(architecture),
+        "image_shape": image_shape,
+    }
     write_state_dict(
         path,
         {name: in_precision(value, dtype) for name, value in named.items()},
-        {ENTRY: json.dumps({"architecture": description})},
+        {ENTRY: json.dumps(description)},
     )
 
 
@@ -92,7 +93,8 @@ def read_safetensors(path):
     Returns:
         `None` if the file is another's; else a tuple of the `Architecture`,
         the number of classes (`None` without the last layer), a dict of layer
-        name to `(kernel, bias)` in float32, and the mean or `None`.
+        name to `(kernel, bias)` in float32, the mean or `None`, and the
+        height, width and channels of the images.
 
     Raises:
         ValueError: If the file is damaged or incomplete.
@@ -105,17 +107,22 @@ def read_safetensors(path):
         for name, array in read_state_dict(path).items()
     }
     with explained(path, "is damaged, or no file of this package"):
-        return (*_checked(entry, named), named.get(MEAN))
+        architecture, classes, arrays, shape = _checked(entry, named)
+        return architecture, classes, arrays, named.get(MEAN), shape
 
 
 def _checked(entry, named):
-    """The architecture, the classes and the layers."""
+    """The architecture, the classes, the layers and the images."""
     try:
+        description = json.loads(entry)
         architecture = keras.saving.deserialize_keras_object(
-            json.loads(entry)["architecture"]
+            description["architecture"]
         )
         if not isinstance(architecture, Architecture):
             raise TypeError(f"It is of a {type(architecture).__name__}.")
+        size = architecture.input_size
+        # Of an earlier version, without the shape.
+        shape = tuple(description.get("image_shape") or (size, size, 3))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"Its description cannot be read: {type(error).__name__}: "
@@ -138,4 +145,4 @@ def _checked(entry, named):
         name: tuple(named[f"{name}.{kind}"] for kind in KINDS) for name in names
     }
     last = arrays.get(architecture.layer_names[-1])
-    return architecture, last and len(last[1]), arrays
+    return architecture, last and len(last[1]), arrays, shape

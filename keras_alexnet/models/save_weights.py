@@ -13,6 +13,8 @@ from keras_alexnet.models.alexnet import AlexNet
 from keras_alexnet.models.architecture import Architecture
 from keras_alexnet.models.caffe_export import write_caffe
 from keras_alexnet.models.difference import different_computations
+from keras_alexnet.models.keras_files import for_images
+from keras_alexnet.models.keras_files import image_shape_of
 from keras_alexnet.models.keras_files import is_keras_file
 from keras_alexnet.models.presets import OWT
 from keras_alexnet.models.pretrained import architecture_of_model
@@ -51,7 +53,8 @@ def save_weights(model, path, dtype="float32"):
 
     In files for others `conv1` takes pixels as the other software gives them:
     Caffe's in BGR, minus the mean; torchvision's also divided by its standard
-    deviations. The mean itself is not in the file.
+    deviations. The mean itself is not among the weights; a `.safetensors` file
+    notes it in its metadata, with the size of the images.
 
     Args:
         model: What `AlexNet` returned; as one graph or of columns.
@@ -119,13 +122,11 @@ def _save_safetensors(model, path, dtype):
         )
     arrays = _arrays(model, architecture)
     _check_layers(model, architecture)
-    # Whatever the data format, these two sides are equal or one is 3.
-    sides = model.input_shape[1:3]
-    size = None if None in sides else max(sides)
+    shape, mean = image_shape_of(model), _mean(model)
+    size = for_images(OWT, shape).input_size
     in_pytorch = not different_computations(architecture, OWT, size)
     if not in_pytorch or len(arrays) < len(architecture.layer_names):
-        mean = _mean(model)
-        write_safetensors(path, architecture, arrays, size, mean, dtype)
+        write_safetensors(path, architecture, arrays, shape, mean, dtype)
         return
     first = architecture.first_layer
     kernel, bias = arrays[first]
@@ -139,7 +140,7 @@ def _save_safetensors(model, path, dtype):
         name: tuple(in_precision(value, dtype) for value in values)
         for name, values in arrays.items()
     }
-    write_torchvision(path, architecture, arrays, size)
+    write_torchvision(path, architecture, arrays, shape, mean)
 
 
 def _mean(model):

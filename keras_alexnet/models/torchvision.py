@@ -6,16 +6,25 @@ deviation. `AlexNet(architecture="owt", include_preprocessing=True)` takes raw
 """
 
 import dataclasses
+import json
+
+import numpy as np
 
 from keras_alexnet.models.difference import different_computations
 from keras_alexnet.models.file_errors import explained
 from keras_alexnet.models.geometry import with_fitting_input_size
+from keras_alexnet.models.keras_files import for_images
 from keras_alexnet.models.presets import OWT
 from keras_alexnet.weights.kernel_layouts import check_shapes
 from keras_alexnet.weights.kernel_layouts import from_outputs_first
 from keras_alexnet.weights.kernel_layouts import to_outputs_first
+from keras_alexnet.weights.state_dict import read_metadata
 from keras_alexnet.weights.state_dict import read_state_dict
 from keras_alexnet.weights.state_dict import write_state_dict
+
+# The entry of the file's metadata. It is not that of the package's own files,
+# which earlier versions would take this for.
+NOTES = "keras_alexnet.notes"
 
 # torchvision/models/alexnet.py: places in `features` and `classifier`.
 MODULES = {
@@ -49,19 +58,25 @@ def read_torchvision(path):
         return recognize_torchvision(arrays)
 
 
-def write_torchvision(path, architecture, arrays, input_size=None):
+def write_torchvision(path, architecture, arrays, image_shape=None, mean=None):
     """Writes a state dict for torchvision's `alexnet`, as safetensors.
+
+    What PyTorch does not ask for is noted in the file's metadata.
 
     Args:
         path: Path that ends in `.safetensors`.
         architecture: `OWT`, or one that differs from it in widths only.
         arrays: Dict of layer name to `(kernel, bias)` in Keras's layouts.
-        input_size: Pixels per side of the images. Defaults to 224.
+        image_shape: Tuple of height, width (each an integer or `None`) and
+            channels. Defaults to `None`, which stands for 224 pixels per side.
+        mean: Array of shape `(3,)` or `(height, width, 3)`, RGB in 0-255, or
+            `None`. Defaults to `None`.
 
     Raises:
         ValueError: If torchvision's `alexnet` is another network.
     """
-    different = different_computations(architecture, OWT, input_size)
+    size = for_images(OWT, image_shape).input_size
+    different = different_computations(architecture, OWT, size)
     if different:
         raise ValueError(
             "A state dict of torchvision holds architecture 'owt', of any "
@@ -72,7 +87,48 @@ def write_torchvision(path, architecture, arrays, input_size=None):
     for name, (kernel, bias) in to_outputs_first(arrays).items():
         named[f"{MODULES[name]}.weight"] = kernel
         named[f"{MODULES[name]}.bias"] = bias
-    write_state_dict(path, named)
+    notes = {
+        "pixel_mean": architecture.pixel_mean,
+        "mean": architecture.mean,
+        "subtracted": None if mean is None else np.asarray(mean).tolist(),
+        "image_shape": image_shape,
+    }
+    write_state_dict(path, named, {NOTES: json.dumps(notes)})
+
+
+def read_notes(path):
+    """Reads what `write_torchvision` noted beside the weights.
+
+    Args:
+        path: Path of a `.safetensors` file.
+
+    Returns:
+        `None` if the file is another's; else a tuple of the color
+        `pixel_mean` and the `mean` of the architecture, the array that was
+        subtracted or `None`, and the shape of the images or `None`.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    entry = read_metadata(path).get(NOTES)
+    if entry is None:
+        return None
+    with explained(path, "has notes that cannot be read"):
+        return _checked_notes(entry)
+
+
+def _checked_notes(entry):
+    try:
+        notes = json.loads(entry)
+        mean, shape = notes["subtracted"], notes["image_shape"]
+        return (
+            notes["pixel_mean"],
+            notes["mean"],
+            None if mean is None else np.array(mean, "float32"),
+            shape and tuple(shape),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
 def recognize_torchvision(named):

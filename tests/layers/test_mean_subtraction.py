@@ -101,3 +101,20 @@ def test_mean_image_too_small():
     layer.build((None, 4, 4, 3))
     with pytest.raises(ValueError, match=r"at least as large .*\(3, 4, 3\)"):
         layer.set_mean(np.zeros((3, 4, 3)))
+
+
+def test_a_mean_that_cannot_be_set_is_refused():
+    layer = MeanSubtraction()
+    with pytest.raises(ValueError, match="must be built before `set_mean`"):
+        layer.set_mean([1.0, 2.0, 3.0])
+    layer.build((None, 8, 8, 3))
+    for mean, match in (
+        (np.zeros(4), r"Received: shape \(4,\)"),
+        (np.zeros((8, 8)), r"Received: shape \(8, 8\)"),
+        (np.zeros((3, 8, 8)), r"Received: shape \(3, 8, 8\)"),
+        ([1.0, np.nan, 2.0], "must be finite"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            layer.set_mean(mean)
+    with pytest.raises(ValueError, match="`data_format` must be"):
+        MeanSubtraction(data_format="channels_middle")

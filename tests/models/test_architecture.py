@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 from keras_alexnet.models import CODE_2012
@@ -98,14 +99,28 @@ def test_resolve():
         ({"channel_order": "gbr"}, "`channel_order` must be one of"),
         ({"stages": ("relu",) * 5}, "one tuple per convolutional layer"),
         ({"paddings": ("full",) * 5}, "`paddings` must be of"),
+        ({"paddings": (-1,) * 5}, "`paddings` must be of .* 0 or more"),
         ({"initial_biases": ("x",) * 8}, "`initial_biases` must be of"),
+        ({"initial_biases": ("he",) * 8}, "`initial_biases` must be of"),
+        ({"initial_stds": (-1,) * 8}, "`initial_stds` must be of numbers, 0"),
+        ({"initial_stds": (np.nan,) * 8}, "`initial_stds` must be of"),
+        ({"initial_stds": (True,) * 8}, "`initial_stds` must be of"),
+        ({"strides": (0,) * 5}, "`strides` must be of positive integers"),
+        ({"kernel_sizes": (0,) * 5}, "`kernel_sizes` must be of positive"),
+        ({"filters": ("6",) * 5}, "`filters` must be of positive integers"),
+        ({"fc_units": (8.5, 8)}, "`fc_units` must be of positive integers"),
+        ({"input_size": -5}, "`input_size` must be a positive integer"),
+        ({"pool_size": 0}, "`pool_size` must be a positive integer"),
+        ({"pixel_mean": (1.0, 2.0)}, "`pixel_mean` must be three numbers"),
+        ({"pixel_mean": ("r", "g", "b")}, "`pixel_mean` must be three numbers"),
+        ({"pixel_std": (1.0, 0.0, 1.0)}, "`pixel_std` must be three positive"),
         ({"cross": ("conv9",)}, "`cross` must name layers among"),
         ({"unshared": ("fc6",)}, "`unshared` must name layers among"),
         ({"average_pools": ("pool1",)}, "`average_pools` must name layers"),
         ({"unshared": ("conv2",)}, "must see all columns.*columns=2"),
         ({"unshared": ("conv1",)}, "its padding must be .*paddings="),
         ({"image_size": 200}, "`image_size` must be at least `input_size`"),
-        ({"columns": 0}, "`columns` must be 1 or more"),
+        ({"columns": 0}, "`columns` must be a positive integer"),
         ({"columns": "two"}, "`columns` must be an integer"),
         ({"dropout": "0.3"}, "`dropout` must be a number"),
         ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\)"),

@@ -7,6 +7,7 @@ import pytest
 from keras_alexnet.models import CIFARNet
 from keras_alexnet.models import multiply_adds
 from keras_alexnet.models import neurons
+from keras_alexnet.models import save_weights
 from keras_alexnet.models import sizes
 from keras_alexnet.models.cifar_presets import CIFAR_11
 from keras_alexnet.models.cifar_presets import CIFAR_13
@@ -224,3 +225,18 @@ def test_the_authors_schedules():
 def test_milestones_that_do_not_rise(milestones):
     with pytest.raises(ValueError, match="`milestones` must be rising shares"):
         dataclasses.replace(CIFAR_RECIPES["cifar_13"], milestones=milestones)
+
+
+@pytest.mark.parametrize("ending", [".weights.h5", ".safetensors"])
+def test_classes_are_those_of_the_file(ending, tmp_path):
+    path = tmp_path / f"net{ending}"
+    model = CIFARNet(classes=7, architecture="cifar_26")
+    save_weights(model, path)
+    again = CIFARNet(weights=path, architecture="cifar_26")
+    assert again.output_shape == (None, 7)
+    # Keras's own files do not say it.
+    path = tmp_path / "plain.weights.h5"
+    model = CIFARNet(architecture="cifar_26")
+    keras.Model(model.input, model.output).save_weights(path)
+    again = CIFARNet(weights=path, architecture="cifar_26")
+    assert again.output_shape == (None, 10)

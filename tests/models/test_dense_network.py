@@ -84,6 +84,68 @@ def test_auxiliary_classifiers_are_left_out():
     )
 
 
+def chain(*last, size=8):
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            keras.layers.Conv2D(4, 3, strides=2, name="conv"),
+            keras.layers.Flatten(),
+            *last,
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda: [keras.layers.Dense(3, activation="softmax")],
+        lambda: [keras.layers.Dense(3), keras.layers.Softmax(name="prob")],
+        lambda: [keras.layers.Dense(3), keras.layers.Activation("softmax")],
+    ],
+)
+def test_softmax_is_applied_once_however_the_model_ends(last):
+    model = chain(*last())
+    x = images(8) / 64
+    wanted = predict(model, x)
+    # A softmax of these would be nearly even.
+    assert wanted.max() > 0.5
+    np.testing.assert_allclose(
+        predict(dense_network(model), x), wanted, atol=5e-6
+    )
+
+
+def test_scores_get_a_softmax():
+    model = chain(keras.layers.Dense(3))
+    x = images(8) / 64
+    np.testing.assert_allclose(
+        predict(dense_network(model), x),
+        keras.ops.convert_to_numpy(keras.ops.softmax(model(x))),
+        atol=5e-6,
+    )
+
+
+def test_another_ending_is_refused():
+    for last in (
+        [keras.layers.Dense(3, activation="sigmoid", name="last")],
+        [keras.layers.Dense(3), keras.layers.Activation("tanh", name="last")],
+        [keras.layers.Dense(3), keras.layers.ReLU(name="last")],
+    ):
+        with pytest.raises(ValueError, match="scores.*the last layer 'last'"):
+            dense_network(chain(*last))
+
+
+def test_scores_are_averaged_in_their_own_precision():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        dense = dense_network(build(NETWORKS["cifar_18"]))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert dense.get_layer("conv1").compute_dtype == "float16"
+    for name in ("positions", "prob"):
+        assert dense.get_layer(name).compute_dtype == "float32"
+
+
 def test_what_is_no_convolution_is_refused():
     with pytest.raises(ValueError, match="'conv3' has another kernel at every"):
         dense_network(build(CIFAR_13))

@@ -111,9 +111,20 @@ def test_the_model_is_not_changed_and_shares_nothing():
     dense = to_fully_convolutional(model)
     before = [np.array(w) for w in model.get_weights()]
     for weight in dense.weights:
-        weight.assign(keras.ops.zeros_like(weight))
+        weight.assign(np.zeros(weight.shape))
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_training_it_leaves_the_model_alone():
+    # JAX deletes the arrays that a training step replaces.
+    model = build(small("owt"), classes=2)
+    images = pictures(model.input_shape[1])
+    wanted = predict(model, images)
+    dense = to_fully_convolutional(model)
+    dense.compile("sgd", "sparse_categorical_crossentropy")
+    dense.train_on_batch(images, np.zeros((2, 1, 1)))
+    np.testing.assert_array_equal(predict(model, images), wanted)
 
 
 def test_saved_and_loaded(tmp_path):
@@ -133,3 +144,42 @@ def test_what_cannot_slide_is_refused():
     shape = keras.layers.Reshape((16, 4, 3), name="shape")(image)
     with pytest.raises(ValueError, match="'shape' must turn a map into a vec"):
         to_fully_convolutional(keras.Model(image, shape))
+
+
+def test_what_follows_a_flattened_map_is_elementwise_or_refused():
+    image = keras.Input((8, 8, 3))
+    flat = keras.layers.Flatten()(keras.layers.Conv2D(4, 3, strides=2)(image))
+    for layer in (
+        keras.layers.Softmax(name="wrong"),
+        keras.layers.Activation("log_softmax", name="wrong"),
+        keras.layers.BatchNormalization(name="wrong"),
+        keras.layers.LayerNormalization(name="wrong"),
+    ):
+        model = keras.Model(image, keras.layers.Dense(3)(layer(flat)))
+        with pytest.raises(ValueError, match="'wrong' must be dense, dropout"):
+            to_fully_convolutional(model)
+    x = keras.layers.Activation("tanh")(keras.layers.ReLU()(flat))
+    x = keras.layers.Dense(3)(keras.layers.Dropout(0.5)(x))
+    model = keras.Model(image, x)
+    images = pictures(8)
+    np.testing.assert_allclose(
+        predict(to_fully_convolutional(model), images)[:, 0, 0],
+        predict(model, images),
+        atol=1e-5,
+    )
+
+
+def test_maps_of_two_sizes_are_flattened_side_by_side():
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(2, 3, name="conv")(image)
+    parts = [
+        keras.layers.Dense(3)(keras.layers.Flatten()(y))
+        for y in (x, keras.layers.MaxPooling2D(2)(x))
+    ]
+    model = keras.Model(image, keras.layers.Add()(parts))
+    images = pictures(8)
+    np.testing.assert_allclose(
+        predict(to_fully_convolutional(model), images)[:, 0, 0],
+        predict(model, images),
+        atol=1e-5,
+    )

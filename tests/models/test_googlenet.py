@@ -14,6 +14,7 @@ from keras_alexnet.models import InceptionArchitecture
 from keras_alexnet.models import build_network
 from keras_alexnet.models import load_weights
 from keras_alexnet.models import multiply_adds
+from keras_alexnet.models import save_weights
 from keras_alexnet.models import sizes
 from keras_alexnet.models import with_width
 from keras_alexnet.models import without_auxiliary
@@ -248,6 +249,39 @@ def test_any_size_without_auxiliary_classifiers():
     )
     assert predict(model, images()).shape == (2, 10)
     assert predict(model, images()[:, :33, :50]).shape == (2, 10)
+
+
+@pytest.mark.parametrize("architecture", [GOOGLENET.scaled(1 / 64), SMALL])
+def test_the_smallest_image(architecture):
+    small = {"architecture": architecture, "include_top": False}
+    # Four poolings at strides of 2, each rounding up, after a stride of 2.
+    model = GoogLeNet(input_shape=(31, 31, 3), **small)
+    assert model.output_shape[1:3] == (1, 1)
+    with pytest.raises(ValueError, match="at least 31 x 31 pixels"):
+        GoogLeNet(input_shape=(30, 30, 3), **small)
+
+
+@pytest.mark.parametrize("ending", [".weights.h5", ".keras"])
+def test_trained_with_auxiliary_classifiers_for_prediction(ending, tmp_path):
+    trained = small(auxiliary=True, include_preprocessing=True)
+    trained.get_layer("preprocessing").set_mean([1.0, 2.0, 3.0])
+    path = tmp_path / f"net{ending}"
+    save_weights(trained, path)
+    x = images()
+    wanted = keras.ops.convert_to_numpy(trained(x)[0])
+    for model in (
+        small(seed=2, include_preprocessing=True),
+        GoogLeNet(weights=path, include_preprocessing=True),
+    ):
+        assert model.input_shape[1:] == (SIZE, SIZE, 3)
+        load_weights(model, path)
+        np.testing.assert_allclose(predict(model, x), wanted, atol=1e-6)
+    other = small(classes=4)
+    before = other.get_weights()
+    with pytest.raises(ValueError, match="10 classes with auxiliary.* 4 class"):
+        load_weights(other, path)
+    for a, b in zip(before, other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_without_norms():

@@ -196,13 +196,87 @@ def test_damaged_files_are_value_errors_or_load(count, path, network):
     assert refused > count / 4
 
 
-def test_another_image_size_is_found_in_the_file(tmp_path):
-    model = build(PAPER, input_shape=(67, 67, 3))
-    path = tmp_path / "net.weights.h5"
+ENDINGS = [".weights.h5", ".keras", ".safetensors"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("shape", [(67, 67, 3), (99, 67, 3), (67, 67, 4)])
+def test_other_images_are_found_in_the_file(shape, ending, tmp_path):
+    model = build(PAPER, input_shape=shape)
+    path = tmp_path / f"net{ending}"
     save_weights(model, path)
-    again = load_network(path)
+    # A size of its own does not fit where dense layers depend on it.
+    for architecture in (None, PAPER):
+        again = AlexNet(weights=path, architecture=architecture)
+        assert again.input_shape == (None, *shape)
+        assert same(model, again)
+        if shape[2] == 3 and (architecture is None or ending != ".keras"):
+            raw = load_network(path, architecture)
+            assert raw.input_shape == (None, *shape)
+            assert same_kernels(raw, model)
+
+
+@pytest.mark.parametrize("ending", [".weights.h5", ".keras"])
+def test_what_differs_is_named(ending, tmp_path):
+    path = tmp_path / f"net{ending}"
+    save_weights(build(PAPER, input_shape=(67, 67, 3), classes=7), path)
+    with pytest.raises(
+        ValueError,
+        match="it is of images of 67 x 67 pixels and 7 classes, "
+        "the network of images of 99 x 99 pixels and 10 classes",
+    ):
+        load_weights(build(PAPER), path)
+
+
+def center(image, size):
+    start = (len(image) - size) // 2
+    return image[start : start + size, start : start + size]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_mean_image_for_images_of_other_sizes(ending, tmp_path):
+    options = {"include_top": False, "include_preprocessing": True}
+    trained = build(PAPER, input_shape=(83, 83, 3), **options)
+    mean = np.random.default_rng(0).uniform(0, 255, (83, 83, 3))
+    trained.get_layer("preprocessing").set_mean(mean)
+    path = tmp_path / f"net{ending}"
+    save_weights(trained, path)
+
+    def loaded(size):
+        model = AlexNet(weights=path, input_shape=(size, size, 3), **options)
+        kernel = model.get_layer("conv3").kernel
+        np.testing.assert_array_equal(kernel, trained.get_layer("conv3").kernel)
+        return np.array(model.get_layer("preprocessing").get_weights()[0])
+
+    np.testing.assert_allclose(loaded(67), center(mean, 67), rtol=1e-6)
+    color = mean.mean(axis=(0, 1))
+    np.testing.assert_allclose(loaded(None).ravel(), color, rtol=1e-5)
+    with pytest.warns(UserWarning, match="83 x 83 .* smaller than .*99 x 99"):
+        found = loaded(99)
+    np.testing.assert_allclose(found[7, 50], color, rtol=1e-5)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_mean_image_in_the_other_data_format(ending, tmp_path):
+    options = {"include_top": False, "include_preprocessing": True}
+    trained = build(PAPER, input_shape=(67, 67, 3), **options)
+    mean = np.random.default_rng(0).uniform(0, 255, (67, 67, 3))
+    trained.get_layer("preprocessing").set_mean(mean)
+    path = tmp_path / f"net{ending}"
+    save_weights(trained, path)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        model = AlexNet(weights=path, **options)
+        assert model.input_shape == (None, 3, 67, 67)
+        save_weights(model, path)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    (found,) = model.get_layer("preprocessing").get_weights()
+    np.testing.assert_allclose(found, mean.transpose(2, 0, 1), rtol=1e-6)
+    again = AlexNet(weights=path, **options)
     assert again.input_shape == (None, 67, 67, 3)
-    assert same(model, build(PAPER, input_shape=(67, 67, 3)))
+    (found,) = again.get_layer("preprocessing").get_weights()
+    np.testing.assert_allclose(found, mean, rtol=1e-6)
 
 
 def test_images_larger_than_the_architecture_knows(tmp_path):

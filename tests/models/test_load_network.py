@@ -12,6 +12,7 @@ from small_networks import small
 
 from keras_alexnet.models import GOOGLENET
 from keras_alexnet.models import GoogLeNet
+from keras_alexnet.models import build_network
 from keras_alexnet.models import load_caffe
 from keras_alexnet.models import load_network
 from keras_alexnet.models import load_weights
@@ -205,6 +206,31 @@ def test_mean_and_scale_are_those_of_a_training_file(tmp_path):
     np.testing.assert_allclose(
         found, wanted.reshape(found.shape), rtol=1e-3, atol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [small("caffe"), GOOGLENET.scaled(1 / 64)],
+    ids=["caffe", "googlenet"],
+)
+def test_mean_and_scale_of_networks_that_are_recognized(architecture, tmp_path):
+    save_weights(
+        build_network(architecture, classes=2), tmp_path / "net.caffemodel"
+    )
+    deploy = (tmp_path / "net.prototxt").read_text()
+    start = deploy.index("layer {")
+    end = deploy.index("layer {", start + 1)
+    train = tmp_path / "train.prototxt"
+    train.write_text(
+        deploy[:start] + 'layer { name: "data" type: "Data" top: "data" '
+        f"transform_param {{ crop_size: {architecture.input_size} "
+        "mean_value: 128 scale: 0.0125 } }\n" + deploy[end:]
+    )
+    model = load_network(tmp_path / "net.caffemodel", prototxt=train)
+    assert model.architecture.name == architecture.name
+    layer = model.get_layer("preprocessing")
+    np.testing.assert_allclose(layer.mean, [128.0] * 3)
+    np.testing.assert_allclose(layer.std, [80.0] * 3, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import dataclasses
+import pickle
 import subprocess
 import sys
 
@@ -190,3 +191,11 @@ def test_dropout_works_in_training():
     y = np.array([0, 1])
     losses = {model.fit(x, y, verbose=0).history["loss"][0] for _ in range(3)}
     assert len(losses) == 3
+
+
+def test_pickled_and_copied():
+    model = build(small("paper"))
+    again = pickle.loads(pickle.dumps(model))
+    assert again.architecture == model.architecture
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

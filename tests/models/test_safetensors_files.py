@@ -22,6 +22,7 @@ from keras_alexnet.models import save_weights
 from keras_alexnet.models.pretrained import read_weights
 from keras_alexnet.models.safetensors_files import ENTRY
 from keras_alexnet.models.safetensors_files import read_safetensors
+from keras_alexnet.models.torchvision import NOTES
 from keras_alexnet.weights.state_dict import read_metadata
 
 
@@ -69,6 +70,21 @@ def test_columns_and_relatives(preset, tmp_path):
     np.testing.assert_allclose(
         predict(again, x), predict(model, x), rtol=1e-5, atol=1e-6
     )
+
+
+def test_a_mean_that_does_not_fit_changes_nothing(tmp_path):
+    path = tmp_path / "net.safetensors"
+    model = build(small("paper"), include_preprocessing=True)
+    save_weights(model, path)
+    named = load_file(path)
+    named["preprocessing.mean"] = np.full((99, 99, 3), np.nan, "float32")
+    save_file(named, path, metadata=read_metadata(path))
+    other = build(small("paper"), seed=2, include_preprocessing=True)
+    before = other.get_weights()
+    with pytest.raises(ValueError, match="NaN or infinity in the mean"):
+        load_weights(other, path)
+    for a, b in zip(before, other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_another_size_of_images_is_in_the_file(tmp_path):
@@ -206,3 +222,28 @@ def test_what_is_read(saved):
     found = read_weights(saved)
     assert (found.classes, found.mean) == (10, None)
     assert found.architecture == small("paper")
+
+
+@pytest.mark.parametrize("mean", ["color", "image"])
+def test_what_pytorch_does_not_ask_for_is_noted(mean, tmp_path):
+    architecture = small("owt", mean=mean, pixel_mean=(9.0, 8.0, 7.0))
+    size = 96
+    model = build(
+        architecture, input_shape=(size, size, 3), include_preprocessing=True
+    )
+    path = tmp_path / "net.safetensors"
+    save_weights(model, path)
+    x = np.random.default_rng(0).uniform(0, 255, (2, size, size, 3))
+    again = load_network(path)
+    assert again.architecture.pixel_mean == (9.0, 8.0, 7.0)
+    np.testing.assert_allclose(predict(again, x), predict(model, x), atol=1e-6)
+    mean = np.random.default_rng(0).uniform(0, 255, (size, size, 3))
+    model.get_layer("preprocessing").set_mean(mean)
+    save_weights(model, path)
+    np.testing.assert_allclose(
+        predict(load_network(path), x), predict(model, x), atol=1e-6
+    )
+    notes = {NOTES: "{}"}
+    save_file(load_file(path), path, metadata=notes)
+    with pytest.raises(ValueError, match="notes that cannot be read. KeyErr"):
+        load_network(path)

@@ -224,7 +224,7 @@ def test_what_is_no_alexnet_is_refused(changes, match, network, tmp_path):
 def test_other_networks_are_not_written(architecture, match, tmp_path):
     with pytest.raises(ValueError, match=f"holds architecture 'owt'.*{match}"):
         write_torchvision(
-            tmp_path / "net.safetensors", architecture, {}, input_size=99
+            tmp_path / "net.safetensors", architecture, {}, (99, 99, 3)
         )
     assert not list(tmp_path.iterdir())
 
