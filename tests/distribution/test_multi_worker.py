@@ -256,7 +256,9 @@ def test_a_launcher_that_is_ended_ends_its_workers(number, code, tmp_path):
             "--",
             "-c",
             program,
-        ]
+        ],
+        # Tests that were started by `nohup` have left it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     workers = []
