@@ -97,7 +97,8 @@ def open_arrays(arrays, class_names=None):
         largest = max(largest, int(labels.max(initial=0)))
     if class_names is None:
         class_names = [str(i) for i in range(largest + 1)]
-    return tuple(class_names), splits, hashed.hexdigest()
+    # NumPy's strings would show as `np.str_('cat')` in messages.
+    return tuple(map(str, class_names)), splits, hashed.hexdigest()
 
 
 def open_digits():

@@ -399,3 +399,10 @@ def test_images_that_are_held_out_already():
     assert source.counts["holdout"] == 12
     with pytest.raises(ValueError, match="'holdout' of its own. .*=0.25"):
         load_source({"train": pair, "holdout": pair}, holdout=0.25)
+
+
+def test_names_of_classes_are_plain_strings():
+    names = np.array(["a", "b"])
+    source = load_source((IMAGES, LABELS), class_names=names)
+    for found in (source.class_names, load_source("digits").class_names):
+        assert {type(name) for name in found} == {str}
