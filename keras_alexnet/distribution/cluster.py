@@ -2,12 +2,18 @@
 
 import json
 import os
+import warnings
 
 import tensorflow as tf
 
 from keras_alexnet.distribution.slurm import slurm_config
 from keras_alexnet.distribution.slurm import slurm_gpus
 
+ALONE = (
+    "The cluster has one worker, this one, because the environment variable "
+    "TF_CONFIG is not set. Set it on each machine that shall train with it; "
+    '`cluster="tf_config"` refuses to begin without.'
+)
 CLUSTERS = ("none", "tf_config", "slurm")
 
 EXAMPLE = (
@@ -61,6 +67,10 @@ def cluster_resolver(name, port=None):
         return _Resolver(slurm_config(os.environ, port))
     text = os.environ.get("TF_CONFIG")
     if name == "none" and text in (None, "", "{}"):
+        warnings.warn(ALONE, stacklevel=3)
+        if text == "":
+            # TensorFlow would read it as JSON.
+            del os.environ["TF_CONFIG"]
         return tf.distribute.cluster_resolver.TFConfigClusterResolver()
     return _Resolver(read_tf_config(text))
 

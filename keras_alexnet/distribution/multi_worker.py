@@ -19,7 +19,7 @@ class MultiWorkerMirrored(
     waits until all workers have started. Give `fit`, `evaluate` and `predict`
     the same data on every worker; the batch size is that of all workers
     together. All workers must call `save` and `export`, each with a path of its
-    own, see `worker_folder`: Keras opens the one that it is given.
+    own, see `worker_folder`: Keras writes on every worker.
 
     Args:
         cluster_resolver: A `tf.distribute.cluster_resolver`. Defaults to the

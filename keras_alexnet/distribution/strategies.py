@@ -1,8 +1,5 @@
 """Strategies by name, for scripts that run under any of them."""
 
-import os
-import warnings
-
 import tensorflow as tf
 
 from keras_alexnet.distribution.cluster import cluster_resolver
@@ -23,11 +20,6 @@ STRATEGIES = {
     "multiworker_columns": (MultiWorkerColumns, 2),
 }
 OF_WORKERS = ("multiworker", "multiworker_columns")
-ALONE = (
-    "The strategy {name!r} has one worker, this one, because the environment "
-    "variable TF_CONFIG is not set. Set it on each machine that shall train "
-    'with it; `cluster="tf_config"` refuses to begin without.'
-)
 
 
 def strategy_from_name(name, cluster="none", port=None):
@@ -65,8 +57,6 @@ def strategy_from_name(name, cluster="none", port=None):
     if name in OF_WORKERS:
         # Before TensorFlow is asked for GPUs, of which Slurm's tasks may have
         # to see a part only.
-        if cluster == "none" and not os.environ.get("TF_CONFIG"):
-            warnings.warn(ALONE.format(name=name), stacklevel=2)
         resolver = cluster_resolver(cluster, port)
     elif cluster != "none":
         raise ValueError(
@@ -88,7 +78,7 @@ def _divide_cpu(name, parts):
         )
     except RuntimeError as error:
         raise RuntimeError(
-            f"There is no GPU, and TensorFlow has begun to use the CPU, so it "
+            "There is no GPU, and TensorFlow has begun to use the CPU, so it "
             f"cannot be divided any more. Call `strategy_from_name({name!r})` "
             "first, before images are opened and networks built, and give "
             "what it returns as the strategy."

@@ -41,8 +41,11 @@ def test_a_cpu_in_use_cannot_be_divided(monkeypatch):
         strategy_from_name("columns")
 
 
-def test_a_worker_without_a_cluster_is_told(monkeypatch):
+@pytest.mark.parametrize("text", [None, "", "{}"])
+def test_a_worker_without_a_cluster_is_told(text, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
+    if text is not None:
+        monkeypatch.setenv("TF_CONFIG", text)
     with pytest.warns(UserWarning, match="has one worker, this one, because"):
         strategy_from_name("multiworker")
 
