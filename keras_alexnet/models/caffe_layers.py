@@ -9,6 +9,7 @@ import math
 import numpy as np
 from keras import layers
 
+from keras_alexnet.columns.placement import has_replicas
 from keras_alexnet.layers.ceil_average_pooling2d import CeilAveragePooling2D
 from keras_alexnet.layers.ceil_max_pooling2d import CeilMaxPooling2D
 from keras_alexnet.layers.grouped_conv2d import GroupedConv2D
@@ -279,6 +280,7 @@ def batch_norm(layer, x, name, scale=None):
         epsilon=setting(layer, "eps", 1e-5),
         center=scale is not None and len(scale.blobs) > 1,
         scale=scale is not None,
+        synchronized=has_replicas(),
         name=name,
     )
     y = norm(x)

@@ -163,6 +163,27 @@ def test_a_layer_is_that_of_opencv(name, tmp_path):
     )
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="devices of tf.distribute"
+)
+def test_batch_normalization_is_over_all_replicas(tmp_path):
+    from keras_alexnet.distribution import Mirrored
+    from keras_alexnet.distribution import on_one_device
+
+    net = caffe_nets.Net("one", 9)
+    norm_alone(net)
+    prototxt, weights = net.save(tmp_path)
+    with Mirrored(["/CPU:0", "/CPU:1"]).scope():
+        model = load_caffe(weights, prototxt)
+    x = np.random.default_rng(0).normal(size=(4, 9, 9, 3)).astype("float32")
+    assert model.get_layer("bn").synchronized
+    ordinary = on_one_device(model)
+    assert not ordinary.get_layer("bn").synchronized
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0), ordinary.predict(x, verbose=0), rtol=1e-6
+    )
+
+
 def one_layer(text, folder):
     """What a layer of a few words makes of a map of 9 x 9 pixels."""
     net = caffe_nets.Net("one", 9)
