@@ -7,6 +7,7 @@ import keras
 from keras import layers
 
 from keras_alexnet.layers.mean_subtraction import MeanSubtraction
+from keras_alexnet.models.keras_files import in_data_format
 from keras_alexnet.models.presets import resolve_architecture
 from keras_alexnet.models.pretrained import read_weights
 from keras_alexnet.weights.shipped import SHIPPED
@@ -121,10 +122,7 @@ def default_input_shape(architecture, found, fixed):
     if not shape or not (fixed or architecture == found.architecture):
         shape = (None, None, 3)
     height, width = (side or architecture.input_size for side in shape[:2])
-    channels = shape[2]
-    if _channels_first():
-        return channels, height, width
-    return height, width, channels
+    return in_data_format((height, width, shape[2]))
 
 
 def image_input(

@@ -242,6 +242,26 @@ def image_shape_of(network):
     return (*shape[1:], shape[0]) if first else shape
 
 
+def in_data_format(image_shape):
+    """Height, width and channels in the order of the data format.
+
+    Args:
+        image_shape: Tuple of three, as `image_shape_of` returns.
+
+    Returns:
+        Tuple of three.
+
+    Example:
+
+    >>> in_data_format((67, 99, 3))
+    (67, 99, 3)
+    """
+    height, width, channels = image_shape
+    if keras.config.image_data_format() == "channels_first":
+        return channels, height, width
+    return height, width, channels
+
+
 def _facts(network):
     """What a description says beside the architecture."""
     return {
@@ -325,15 +345,11 @@ def _load_main_part(network, description, path, options):
     # Imported here, because what builds networks reads weights with this.
     from keras_alexnet.models.googlenet import GoogLeNet
 
-    height, width, channels = description["image_shape"]
-    first = keras.config.image_data_format() == "channels_first"
     reason = _different_facts(description, network)
     with _named_errors(path, reason):
         twin = GoogLeNet(
             architecture=description["architecture"],
-            input_shape=(channels, height, width)
-            if first
-            else (height, width, channels),
+            input_shape=in_data_format(description["image_shape"]),
             classes=description["classes"],
             include_preprocessing=description["preprocessing"],
             auxiliary=True,

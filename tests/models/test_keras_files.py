@@ -228,6 +228,15 @@ def test_what_differs_is_named(ending, tmp_path):
         load_weights(build(PAPER), path)
 
 
+def saved_with_a_mean_image(size, path):
+    options = {"include_top": False, "include_preprocessing": True}
+    trained = build(PAPER, input_shape=(size, size, 3), **options)
+    mean = np.random.default_rng(0).uniform(0, 255, (size, size, 3))
+    trained.get_layer("preprocessing").set_mean(mean)
+    save_weights(trained, path)
+    return trained, mean, options
+
+
 def center(image, size):
     start = (len(image) - size) // 2
     return image[start : start + size, start : start + size]
@@ -235,12 +244,8 @@ def center(image, size):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_mean_image_for_images_of_other_sizes(ending, tmp_path):
-    options = {"include_top": False, "include_preprocessing": True}
-    trained = build(PAPER, input_shape=(83, 83, 3), **options)
-    mean = np.random.default_rng(0).uniform(0, 255, (83, 83, 3))
-    trained.get_layer("preprocessing").set_mean(mean)
     path = tmp_path / f"net{ending}"
-    save_weights(trained, path)
+    trained, mean, options = saved_with_a_mean_image(83, path)
 
     def loaded(size):
         model = AlexNet(weights=path, input_shape=(size, size, 3), **options)
@@ -258,12 +263,8 @@ def test_a_mean_image_for_images_of_other_sizes(ending, tmp_path):
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_mean_image_in_the_other_data_format(ending, tmp_path):
-    options = {"include_top": False, "include_preprocessing": True}
-    trained = build(PAPER, input_shape=(67, 67, 3), **options)
-    mean = np.random.default_rng(0).uniform(0, 255, (67, 67, 3))
-    trained.get_layer("preprocessing").set_mean(mean)
     path = tmp_path / f"net{ending}"
-    save_weights(trained, path)
+    _, mean, options = saved_with_a_mean_image(67, path)
     keras.config.set_image_data_format("channels_first")
     try:
         model = AlexNet(weights=path, **options)
